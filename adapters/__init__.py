@@ -1,0 +1,1 @@
+"""One module per driver stack: the database work of each endpoint, and nothing else."""

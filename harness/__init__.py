@@ -1,0 +1,3 @@
+"""Benchmarks Postgres driver stacks in paired, interleaved blocks."""
+
+__version__ = "0.1.0"

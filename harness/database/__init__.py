@@ -1,0 +1,1 @@
+"""The Postgres under the stacks: where it comes from and what is in it."""

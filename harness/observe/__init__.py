@@ -1,0 +1,1 @@
+"""What a process costs and what else the machine was doing, read from the kernel."""
