@@ -72,9 +72,9 @@ class Processes:
             self._tell(f"ended {process.pid}")
 
     @contextlib.contextmanager
-    def directory(self, prefix: str) -> Iterator[Path]:
+    def directory(self, prefix: str, parent: Path | None = None) -> Iterator[Path]:
         """Yield a new temporary directory, removed with all it holds when the context ends."""
-        path = tempfile.mkdtemp(prefix=prefix)
+        path = tempfile.mkdtemp(prefix=prefix, dir=parent)
         self._tell(f"directory {path}")
         try:
             yield Path(path)

@@ -1,0 +1,85 @@
+"""What the database says of itself: its facts, and which backends belong to which stack."""
+
+import platform
+from dataclasses import dataclass
+
+import psutil
+
+from harness.database.address import Address
+
+RECORDED_SETTINGS = (
+    "autovacuum",
+    "fsync",
+    "full_page_writes",
+    "io_method",
+    "jit",
+    "max_connections",
+    "shared_buffers",
+    "ssl",
+    "synchronous_commit",
+    "work_mem",
+)
+"""The settings that move these endpoints' numbers, recorded in `env.json`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a report must say of the server, and how many connections stacks may open."""
+
+    version: str
+    settings: dict[str, str]
+    available_connections: int
+
+
+async def facts(address: Address) -> Facts:
+    """Ask the server who it is. `available_connections` is less the reserved ones and ours."""
+    async with await address.connect() as connection:
+        rows = await connection.execute(
+            "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s)",
+            (list(RECORDED_SETTINGS),),
+        )
+        settings = {str(name): str(value) for name, value in await rows.fetchall()}
+        limits = await connection.execute(
+            "SELECT current_setting('max_connections')::int"
+            " - current_setting('superuser_reserved_connections')::int"
+            " - coalesce(current_setting('reserved_connections', true)::int, 0)"
+            " - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
+        )
+        (available,) = await limits.fetchone() or (0,)
+        version = await connection.execute("SELECT current_setting('server_version')")
+        (number,) = await version.fetchone() or ("",)
+    return Facts(str(number), dict(sorted(settings.items())), int(str(available)))
+
+
+async def backends(address: Address, application_name: str) -> list[int]:
+    """Return the pids, on the database's machine, of the backends of one application."""
+    async with await address.connect() as connection:
+        rows = await connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid",
+            (application_name,),
+        )
+        return [int(str(pid)) for (pid,) in await rows.fetchall()]
+
+
+async def local_postmaster(address: Address) -> int | None:
+    """Return the postmaster's pid when the server's processes can be seen from here, else None.
+
+    A backend's pid is the database machine's. It is ours to read only when a
+    process of that number here is a Postgres whose start the server confirms by
+    being our connection's peer, so the name and the parent's name are both asked.
+    """
+    if platform.system() != "Linux" or not _is_loopback(address.host):
+        return None
+    async with await address.connect() as connection:
+        pid = connection.info.backend_pid
+        try:
+            backend = psutil.Process(pid)
+            parent = backend.parent()
+            same = backend.name() == "postgres" and parent is not None
+            return parent.pid if same and parent and parent.name() == "postgres" else None
+        except psutil.Error:
+            return None
+
+
+def _is_loopback(host: str) -> bool:
+    return host.startswith(("/", "127.")) or host in ("localhost", "::1")

@@ -1,0 +1,54 @@
+"""The real things that tests are about: a Postgres with the dataset, for the whole session."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from harness.database.address import Address
+from harness.database.dataset import dataset
+from harness.database.embedded import cluster
+from harness.processes import Processes, watched
+
+USERS = 100
+BOOKS = 200
+
+
+@dataclass(frozen=True)
+class Database:
+    """The session's cluster. `dsn` holds no password; `password` goes by PGPASSWORD."""
+
+    address: Address
+    postmaster_pid: int
+    dsn: str
+    password: str
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Processes]:
+    with watched() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def database(processes: Processes) -> Iterator[Database]:
+    """Yield an embedded Postgres that holds the dataset, and put its password in PGPASSWORD."""
+    stack = contextlib.AsyncExitStack()
+    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
+
+        async def start() -> Database:
+            settings = {"max_connections": 100, "synchronous_commit": "off", "jit": "off"}
+            address, pid = await stack.enter_async_context(cluster(processes, settings))
+            await stack.enter_async_context(dataset(address, users=USERS, books=BOOKS))
+            assert address.password is not None
+            return Database(address, pid, address.dsn("harness-tests"), address.password)
+
+        started = runner.run(start())
+        patch.setenv("PGPASSWORD", started.password)
+        patch.setenv("PGTZ", "UTC")
+        try:
+            yield started
+        finally:
+            runner.run(stack.aclose())
