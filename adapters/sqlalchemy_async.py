@@ -4,7 +4,7 @@ Source: https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html and
 https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#module-sqlalchemy.dialects.postgresql.asyncpg.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -175,27 +175,40 @@ async def _warm(engine: AsyncEngine, options: Options) -> None:
     """Run every statement once on every connection of the pool, all of them held at once.
 
     selectinload writes as many parameters as there are books: another `limit` than
-    the default 20 is prepared by its own first request on each connection.
+    the default 20 is prepared by its own first request on each connection. They are
+    all checked out twice, so that the ping of pool_pre_ping is prepared as well.
     """
     async with AsyncExitStack() as held:
-        connections = [
-            await held.enter_async_context(engine.connect()) for _ in range(options.pool_size)
-        ]
-        for connection in connections:
-            # In a transaction, whatever the engine's isolation: its insert must go again.
-            await connection.execution_options(isolation_level="READ COMMITTED")
-            work = await _work_on(connection, options.style)
-            await work.list_users(1)
-            await work.get_user(1)
-            await work.insert_user("warm-up", "warm-up@example.com")
-            await work.list_books(20)
-            await connection.rollback()
+        await _checked_out(engine, options.pool_size, held)
+    async with AsyncExitStack() as held:
+        for connection in await _checked_out(engine, options.pool_size, held):
+            async with connection.begin() as transaction:
+                await _run_everything(connection, options)
+                await transaction.rollback()
 
 
-async def _work_on(connection: AsyncConnection, style: str) -> Orm | Core:
+async def _checked_out(
+    engine: AsyncEngine, count: int, held: AsyncExitStack
+) -> Sequence[AsyncConnection]:
+    return [await held.enter_async_context(engine.connect()) for _ in range(count)]
+
+
+async def _run_everything(connection: AsyncConnection, options: Options) -> None:
+    # With autocommit SQLAlchemy sends no BEGIN, and the insert must be undone.
+    if options.autocommit:
+        await connection.exec_driver_sql("BEGIN")
+    work = _work_on(connection, options.style)
+    await work.list_users(1)
+    await work.get_user(1)
+    await work.insert_user("warm-up", "warm-up@example.com")
+    await work.list_books(20)
+    if options.autocommit:
+        await connection.exec_driver_sql("ROLLBACK")
+
+
+def _work_on(connection: AsyncConnection, style: str) -> Orm | Core:
     """Do the work on one connection, whose transaction stays open."""
     if style == "orm":
-        await connection.begin()
         return Orm(async_sessionmaker(connection, join_transaction_mode="create_savepoint"))
     kept = _Kept(connection)
     return Core(lambda: kept, lambda: kept)

@@ -5,7 +5,7 @@ https://docs.sqlalchemy.org/en/21/orm/session_basics.html and
 https://docs.sqlalchemy.org/en/21/core/connections.html (AUTOCOMMIT).
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -209,25 +209,39 @@ def _work(engine: Engine, style: str) -> Work:
 def _warm(engine: Engine, options: Options) -> None:
     """Run every statement once on every connection of the pool, all of them held at once.
 
-    SQLAlchemy compiles each statement once an engine; psycopg2 prepares none.
+    SQLAlchemy compiles each statement once an engine; psycopg2 prepares none. They
+    are all checked out twice, so that the ping of pool_pre_ping has run as well.
     """
     with ExitStack() as held:
-        connections = [held.enter_context(engine.connect()) for _ in range(options.pool_size)]
-        for connection in connections:
-            # In a transaction, whatever the engine's isolation: its insert must go again.
-            connection.execution_options(isolation_level="READ COMMITTED")
-            work = _work_on(connection, options.style)
-            work.list_users(1)
-            work.get_user(1)
-            work.insert_user("warm-up", "warm-up@example.com")
-            work.list_books(20)
-            connection.rollback()
+        _checked_out(engine, options.pool_size, held)
+    with ExitStack() as held:
+        for connection in _checked_out(engine, options.pool_size, held):
+            with connection.begin() as transaction:
+                _run_everything(connection, options)
+                transaction.rollback()
+
+
+def _checked_out(engine: Engine, count: int, held: ExitStack) -> Sequence[Connection]:
+    return [held.enter_context(engine.connect()) for _ in range(count)]
+
+
+def _run_everything(connection: Connection, options: Options) -> None:
+    # With autocommit SQLAlchemy sends no BEGIN, and the insert must be undone. Not by
+    # another isolation_level: psycopg2 would name one in every BEGIN that follows.
+    if options.autocommit:
+        connection.exec_driver_sql("BEGIN")
+    work = _work_on(connection, options.style)
+    work.list_users(1)
+    work.get_user(1)
+    work.insert_user("warm-up", "warm-up@example.com")
+    work.list_books(20)
+    if options.autocommit:
+        connection.exec_driver_sql("ROLLBACK")
 
 
 def _work_on(connection: Connection, style: str) -> Work:
     """Do the work on one connection, whose transaction stays open."""
     if style == "orm":
-        connection.begin()
         return Orm(sessionmaker(connection, join_transaction_mode="create_savepoint"))
     kept = _Kept(connection)
     return Core(lambda: kept, lambda: kept)

@@ -1,0 +1,97 @@
+"""The round trips of `drivers.md`, counted on the wire."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.adapters.stacks import NAMES, opened
+from tests.adapters.wire import counted
+from tests.conftest import Database
+
+AUTOCOMMIT: dict[str, Any] = {"autocommit": True}
+NO_RESET: dict[str, Any] = {"reset": False}
+
+# adapter, its options, then round trips of: read one row, insert, books.
+TABLE: list[tuple[str, dict[str, Any], int, int, int]] = [
+    ("asyncpg_pool", {}, 2, 2, 4),
+    ("asyncpg_pool", NO_RESET, 1, 1, 3),
+    ("asyncpg_pool", NO_RESET | {"transaction": True}, 1, 3, 3),
+    ("asyncpg_pool", NO_RESET | {"books": "json_agg"}, 1, 1, 1),
+    ("psycopg_pool", {}, 3, 3, 5),
+    ("psycopg_pool", AUTOCOMMIT, 1, 1, 3),
+    ("psycopg_pool", AUTOCOMMIT | {"transaction": True}, 1, 3, 3),
+    ("psycopg_pool", AUTOCOMMIT | {"books": "json_agg"}, 1, 1, 1),
+    ("psycopg_pool", AUTOCOMMIT | {"check": True}, 2, 2, 4),
+    ("psycopg_pool", AUTOCOMMIT | {"prepare_threshold": None}, 1, 1, 3),
+    ("sqlalchemy_sync", {}, 3, 3, 5),
+    ("sqlalchemy_sync", {"style": "core"}, 3, 3, 5),
+    ("sqlalchemy_sync", AUTOCOMMIT, 1, 1, 3),
+    ("sqlalchemy_sync", AUTOCOMMIT | {"style": "core"}, 1, 1, 3),
+    ("sqlalchemy_sync", {"pool_pre_ping": True}, 4, 4, 6),
+    ("sqlalchemy_async", {}, 3, 3, 5),
+    ("sqlalchemy_async", {"style": "core"}, 3, 3, 5),
+    ("sqlalchemy_async", AUTOCOMMIT, 1, 1, 3),
+    ("sqlalchemy_async", AUTOCOMMIT | {"style": "core"}, 1, 1, 3),
+    ("sqlalchemy_async", {"pool_pre_ping": True}, 6, 6, 8),
+]
+
+
+async def measured(
+    database: Database, name: str, lane: str, options: dict[str, Any]
+) -> tuple[list[int], int]:
+    """Count round trips of the very first read, insert and books; and statements they prepared."""
+    async with (
+        counted(database.address) as wire,
+        opened(name, wire.address.dsn("wire"), lane, pool_size=2, **options) as adapter,
+    ):
+        parses = wire.parses
+        seen = []
+        for request in (
+            adapter.get_user(7),
+            adapter.insert_user("n", "e"),
+            adapter.list_books(20),
+        ):
+            before = wire.round_trips
+            await request
+            seen.append(wire.round_trips - before)
+        return seen, wire.parses - parses
+
+
+@pytest.mark.parametrize(("name", "options", "read", "insert", "books"), TABLE)
+def test_a_warm_request_takes_its_round_trips_and_no_more(
+    database: Database, name: str, options: dict[str, Any], read: int, insert: int, books: int
+) -> None:
+    seen, _ = asyncio.run(measured(database, name, "idiomatic", options))
+    assert seen == [read, insert, books]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_matched_lane_waits_once_a_statement_whatever_the_driver(
+    database: Database, name: str
+) -> None:
+    seen, _ = asyncio.run(measured(database, name, "matched", {}))
+    assert seen == [1, 1, 3]
+
+
+@pytest.mark.parametrize("lane", ["idiomatic", "matched"])
+@pytest.mark.parametrize("name", ["asyncpg_pool", "psycopg_pool", "sqlalchemy_async"])
+def test_nothing_is_prepared_after_the_pool_is_open(
+    database: Database, name: str, lane: str
+) -> None:
+    _, parses = asyncio.run(measured(database, name, lane, {}))
+    assert parses == 0
+
+
+@pytest.mark.parametrize("name", ["sqlalchemy_sync", "sqlalchemy_async", "psycopg_pool"])
+def test_warming_leaves_no_trace_in_how_a_transaction_begins(database: Database, name: str) -> None:
+    async def said() -> list[str]:
+        async with (
+            counted(database.address) as wire,
+            opened(name, wire.address.dsn("wire"), pool_size=1) as adapter,
+        ):
+            before = len(wire.queries)
+            await adapter.get_user(7)
+            return wire.queries[before:]
+
+    assert asyncio.run(said())[0] in {"BEGIN", "BEGIN;"}
