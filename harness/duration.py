@@ -10,7 +10,7 @@ def parse_duration(text: str) -> float:
     """Return the seconds that `text` says. Raises ValueError when it says none."""
     match = _SHAPE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f'expected a duration such as "250ms", "2s" or "5m", got {text!r}')
+        raise ValueError(f'expected a duration such as "250ms", "2s" or "5m", got "{text}"')
     return float(match[1]) * SECONDS_PER[match[2]]
 
 

@@ -74,19 +74,19 @@ async def cluster(
         home = _readable_binaries(folder, owner)
         password = secrets.token_urlsafe(24)
         await _initdb(home, folder, password, owner)
-        for attempt in (1, 2, 3):
-            port = _free_port()
-            try:
-                async with _running(
-                    processes, home, folder, port, settings, cpus, owner, password
-                ) as (address, pid):
-                    yield address, pid
-                return
-            except PortTaken:
+        async with contextlib.AsyncExitStack() as stack:
+            for attempt in (1, 2, 3):
+                with contextlib.suppress(PortTaken):
+                    running = _running(
+                        processes, home, folder, _free_port(), settings, cpus, owner, password
+                    )
+                    address, pid = await stack.enter_async_context(running)
+                    break
                 if attempt == 3:
                     raise NothingMeasurable(
                         "database: three free ports in a row were taken by others; run it again"
-                    ) from None
+                    )
+            yield address, pid
 
 
 @contextlib.contextmanager
@@ -198,9 +198,7 @@ async def _running(
             stop_with=signal.SIGQUIT,
             kill_with=signal.SIGQUIT,
         ) as postmaster:
-            address = Address(
-                "127.0.0.1", port, USER, "postgres", password, {"sslmode": "disable"}
-            )
+            address = Address("127.0.0.1", port, USER, "postgres", password, {"sslmode": "disable"})
             await _ready(postmaster, address, log)
             yield address, postmaster.pid
 

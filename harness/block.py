@@ -1,0 +1,275 @@
+"""One block: fresh servers for every stack of a setting, verified, loaded, observed, stopped."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import endpoints, plan
+from harness.affinity import Places
+from harness.database import activity
+from harness.database.address import Address
+from harness.database.dataset import restore_users
+from harness.endpoints import Call
+from harness.errors import NothingMeasurable, ServerFailed
+from harness.load.http import request_bytes
+from harness.load.job import Answer, Job, Request, Target
+from harness.matrix import Matrix
+from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
+from harness.observation import measured, unmeasured
+from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
+from harness.processes import Processes, finished, tree
+from harness.server import Server, fetch, serve
+from harness.together import together
+
+GENERATOR_GRACE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything the blocks of a run share."""
+
+    matrix: Matrix
+    processes: Processes
+    address: Address
+    postmaster_pid: int | None
+    available_connections: int
+    places: Places
+    folder: Path
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a stack has no number in a block."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A stack whose server is up and gave the right answers."""
+
+    stack: Stack
+    server: Server
+    bodies: tuple[bytes, ...]
+    pids: tuple[int, ...]
+    rss_idle_mib: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One replication of a setting."""
+
+    setting: Setting
+    number: int
+    schedule: Schedule
+    calls: Sequence[Call]
+
+
+async def measure(bench: Bench, setting: Setting, number: int) -> list[Observation]:
+    """Run block `number` of `setting`; one observation for each of its stacks, in their order."""
+    matrix = bench.matrix
+    stacks = matrix.stacks_of(matrix.group(setting.group))
+    schedule = plan.schedule(matrix, setting, stacks, bench.available_connections)
+    calls = endpoints.calls_of(setting, matrix.database.users)
+    block = Block(setting, number, schedule, calls)
+    await restore_users(bench.address, matrix.database.users)
+    batches = [stacks] if schedule == "interleaved" else [[stack] for stack in stacks]
+    rows: list[Observation] = []
+    for batch in batches:
+        rows += await _batch(bench, block, batch)
+    return rows
+
+
+async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
+    """Measure the stacks that are up at the same time."""
+    bench.say(f"starting {len(stacks)} server{'s' * (len(stacks) > 1)}")
+    async with together([_served(bench, block.setting, stack) for stack in stacks]) as servers:
+        bench.say("checking answers")
+        found = await _verified(block, stacks, servers)
+        live = [each for each in found.values() if isinstance(each, Live)]
+        answer = await _load(bench, block, live) if live else None
+        costs = {each.stack.name: await _memory(bench, each) for each in live}
+        bench.say("stopping")
+    rows = []
+    for stack in stacks:
+        each, its_key = found[stack.name], key(block.setting, stack)
+        if isinstance(each, Refused):
+            rows.append(
+                unmeasured(its_key, block.number, block.schedule, each.outcome, each.reason)
+            )
+        else:
+            assert answer is not None
+            rows.append(_observed(block, its_key, live.index(each), answer, costs[stack.name]))
+    return rows
+
+
+def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Cost) -> Observation:
+    return measured(
+        its_key,
+        block.number,
+        block.schedule,
+        answer.targets[index],
+        slice_s=answer.slice_s,
+        lag_p99_ns=answer.lag_p99_ns,
+        memory=memory,
+    )
+
+
+def _served(bench: Bench, setting: Setting, stack: Stack) -> AbstractAsyncContextManager[Server]:
+    return serve(
+        bench.processes,
+        name=stack.name,
+        adapter=stack.adapter,
+        options=plan.options(stack, setting),
+        dsn=bench.address.dsn(application_name(stack)),
+        password=bench.address.password,
+        workers=setting.workers,
+        connections=setting.concurrency,
+        cpus=bench.places.app,
+    )
+
+
+def application_name(stack: Stack) -> str:
+    """Return the name under which the backends of `stack` are found in pg_stat_activity."""
+    return f"harness-{stack.name}"  # at most 63 bytes, as names are at most 48
+
+
+async def _verified(
+    block: Block, stacks: Sequence[Stack], servers: Sequence[Server | BaseException]
+) -> dict[str, Live | Refused]:
+    """Ask every server every request once; keep those that answer alike."""
+    found: dict[str, Live | Refused] = {}
+    for stack, server in zip(stacks, servers, strict=True):
+        if isinstance(server, ServerFailed):
+            found[stack.name] = Refused("failed", str(server))
+        elif isinstance(server, BaseException):
+            raise server
+        else:
+            found[stack.name] = await _answers(block, stack, server)
+    live = [each for each in found.values() if isinstance(each, Live)]
+    if live and not any(call.varies for call in block.calls):
+        # The answer most stacks give is taken for the right one; of equals, the first's.
+        (right, _), *_ = Counter(each.bodies for each in live).most_common(1)
+        for each in live:
+            if each.bodies != right:
+                found[each.stack.name] = Refused("invalid", _difference(block, each.bodies, right))
+    return found
+
+
+async def _answers(block: Block, stack: Stack, server: Server) -> Live | Refused:
+    bodies = []
+    for call in block.calls:
+        try:
+            answer = await fetch(server, call.method, call.path, call.body)
+        except (OSError, ValueError) as error:
+            said = str(error) or type(error).__name__
+            return Refused("failed", f"{call.method} {call.path}: no answer: {said}")
+        if answer.status != call.status:
+            said = answer.body.decode(errors="replace")[:200]
+            kind = answer.headers.get("x-error", "")
+            if kind == "unsupported":
+                return Refused("unsupported", said)
+            return Refused("failed", f"{call.method} {call.path}: {answer.status} {kind}: {said}")
+        bodies.append(answer.body)
+    pids = tuple(tree(server.pid))
+    return Live(stack, server, tuple(bodies), pids, rss_mib(pids))
+
+
+def _difference(block: Block, mine: Sequence[bytes], right: Sequence[bytes]) -> str:
+    for call, body, expected in zip(block.calls, mine, right, strict=True):
+        if body != expected:
+            at = next(
+                (i for i, (a, b) in enumerate(zip(body, expected, strict=False)) if a != b),
+                min(len(body), len(expected)),
+            )
+            part = body[max(0, at - 10) : at + 20].decode(errors="replace")
+            wanted = expected[max(0, at - 10) : at + 20].decode(errors="replace")
+            return (
+                f"same_answer: {call.path} differs from the other stacks at byte {at}: "
+                f"{part!r}, not {wanted!r}"
+            )
+    raise AssertionError("called for bodies that are equal")
+
+
+async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
+    run = bench.matrix.run
+    job = Job(
+        timeout_s=run.timeout,
+        slice_s=run.slice,
+        warmup_s=run.warmup,
+        measure_s=run.measure,
+        targets=tuple(_target(block, each) for each in live),
+        rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, len(live))),
+        postmaster_pid=bench.postmaster_pid,
+        seed=run.seed,
+    )
+    load_s = len(live) * (run.warmup + run.measure)
+    bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
+    return await _generate(bench, job, deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S)
+
+
+def _target(block: Block, live: Live) -> Target:
+    host = f"{live.server.host}:{live.server.port}"
+    requests = tuple(
+        Request(
+            raw=request_bytes(call.method, call.path, host, call.content),
+            status=call.status,
+            body=None if call.varies else body,
+        )
+        for call, body in zip(block.calls, live.bodies, strict=True)
+    )
+    return Target(
+        name=live.stack.name,
+        host=live.server.host,
+        port=live.server.port,
+        connections=block.setting.concurrency,
+        requests=requests,
+        pids=live.pids,
+    )
+
+
+async def _generate(bench: Bench, job: Job, deadline_s: float) -> Answer:
+    """Run the generator process on `job`, told and answering through files."""
+    told, said, log = (bench.folder / name for name in ("job", "answer", "generator.log"))
+    told.write_bytes(job.to_json())
+    with told.open("rb") as stdin, said.open("wb") as stdout, log.open("wb") as stderr:
+        async with bench.processes.start(
+            [sys.executable, "-m", "harness.load.generator"],
+            cpus=bench.places.load,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        ) as process:
+            try:
+                code = await asyncio.wait_for(finished(process), deadline_s)
+            except TimeoutError:
+                raise NothingMeasurable(
+                    f"generator: no answer after {deadline_s:.0f} s; it was stopped"
+                ) from None
+    if code:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        raise NothingMeasurable(f"generator: ended with {code}: {''.join(last)}")
+    return Answer.from_json(said.read_bytes())
+
+
+async def _memory(bench: Bench, live: Live) -> Cost:
+    """Read what the processes of a stack hold now, at the end of load, pools still open."""
+    pids = tree(live.server.pid)
+    backends = await activity.backends(bench.address, application_name(live.stack))
+    return Cost(
+        app_cpu_us=None,
+        db_cpu_us=None,
+        load_cpu_us=None,
+        rss_idle_mib=live.rss_idle_mib,
+        rss_end_mib=rss_mib(pids),
+        rss_peak_mib=peak_rss_mib(pids),
+        pss_end_mib=pss_mib(pids),
+        db_pss_mib=pss_mib(backends) if bench.postmaster_pid is not None else None,
+        connections=len(backends),
+    )

@@ -1,0 +1,57 @@
+"""The wall time a run may take: what its blocks took so far, and whether one more fits."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from harness import plan
+from harness.matrix import Matrix
+from harness.model import Setting
+from harness.progress import Standing
+
+BLOCK_OVERHEAD_S = 3.0
+"""What a block takes beside its load, until the first one has shown it."""
+
+
+class Budget:
+    """The run's wall time: what blocks took so far, and whether one more fits."""
+
+    def __init__(self, matrix: Matrix, began: float) -> None:
+        self._matrix = matrix
+        self._began = began
+        self._took_s: dict[int, list[float]] = {}  # by the number of stacks in the block
+        self.load_s = 0.0
+
+    def allows(self, setting: Setting) -> bool:
+        """Whether a block of `setting` is likely to end within the budget."""
+        return self._elapsed_s() + self._expected_s(setting) <= self._matrix.run.budget
+
+    @contextlib.contextmanager
+    def spending(self, setting: Setting) -> Iterator[None]:
+        """Note how long the block in the context takes."""
+        start = time.monotonic()
+        yield
+        stacks = self._stacks(setting)
+        self._took_s.setdefault(stacks, []).append(time.monotonic() - start)
+        self.load_s += plan.block_s(self._matrix, stacks, 0.0)
+
+    def standing(self, number: int, setting: Setting) -> Standing:
+        """Return where block `number` stands; the run ends by budget or by its last block."""
+        run = self._matrix.run
+        most = run.max_blocks * len(plan.settings(self._matrix))
+        left_s = (most - number + 1) * self._expected_s(setting)
+        elapsed_s = self._elapsed_s()
+        return Standing(number, most, elapsed_s, run.budget, min(left_s, run.budget - elapsed_s))
+
+    def _expected_s(self, setting: Setting) -> float:
+        stacks = self._stacks(setting)
+        known = self._took_s.get(stacks)
+        if known:
+            return sum(known) / len(known)
+        return plan.block_s(self._matrix, stacks, BLOCK_OVERHEAD_S)
+
+    def _stacks(self, setting: Setting) -> int:
+        return len(self._matrix.stacks_of(self._matrix.group(setting.group)))
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began

@@ -1,0 +1,203 @@
+"""The commands, their arguments, and how each ends: one line of error, one exit code."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from harness import __version__, matrix, preflight
+from harness.duration import parse_duration
+from harness.errors import BadInput, HarnessError
+from harness.findings import sentences
+from harness.matrix import Matrix
+from harness.processes import Processes, on_signals, watched
+from harness.progress import shown
+from harness.results.store import opened
+from harness.run import Outcome, run
+
+Result = TypeVar("Result")
+
+INTERRUPTED = 130
+DEFAULT_COMMAND = "run"
+
+
+class Commands(click.Group):
+    """`python -m harness matrix.toml` is the main job: a first word that is no command runs it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the main job's name before arguments that name no command."""
+        plain = {"--help", "-h", "--version"}
+        if args and args[0] not in self.commands and args[0] not in plain:
+            args = [DEFAULT_COMMAND, *args]
+        return super().parse_args(ctx, args or ["--help"])
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as `60s`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the seconds, or fail as click does."""
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail("expected a duration above zero", param, ctx)
+        return seconds
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def commands() -> None:
+    """Benchmark Postgres driver stacks: python -m harness matrix.toml."""
+
+
+@commands.command(DEFAULT_COMMAND, short_help="Measure a matrix (the default command).")
+@click.argument("path", metavar="MATRIX", type=click.Path(path_type=Path))
+@click.option("--budget", type=Duration(), metavar="TIME", help="Stop after this much wall time.")
+@click.option("--quick", is_flag=True, help="Short blocks: every cell twice, in about 90 s.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Groups or stacks to measure.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Results go into DIR/<name>/.",
+)
+@click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
+@click.option("--plan", "plan_only", is_flag=True, help="Print what would be done; start nothing.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Order of blocks and slices.")
+@click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal.")
+@click.option("--fail-on-invalid", is_flag=True, help="Exit 3 when a cell came out invalid.")
+def run_command(
+    path: Path,
+    budget: float | None,
+    quick: bool,
+    only: tuple[str, ...],
+    results: Path,
+    dsn: str | None,
+    plan_only: bool,
+    seed: int | None,
+    no_progress: bool,
+    fail_on_invalid: bool,
+) -> int:
+    r"""Measure every cell of MATRIX and write tables and a report under results/.
+
+    \b
+    python -m harness matrix.toml
+    python -m harness matrix.toml --quick
+    python -m harness matrix.toml --only users --only 'asyncpg*' --budget 60s
+    """
+    chosen = _chosen(path, budget=budget, quick=quick, only=only, dsn=dsn, seed=seed)
+    if plan_only:
+        click.echo(preflight.text(chosen), nl=False)
+        return 0
+    console = Console(stderr=True)
+    with opened(results / chosen.name) as store:
+
+        async def job(processes: Processes) -> Outcome:
+            with shown(console, live=not no_progress) as progress:
+                return await run(chosen, path, store, processes, progress)
+
+        try:
+            outcome = _with_processes(job)
+        except asyncio.CancelledError:
+            blocks = "nothing was measured" if not store.observations else "what is done is there"
+            click.echo(f"interrupted; {store.folder}: {blocks}", err=True)
+            return INTERRUPTED
+    return _end(outcome, store.folder, fail_on_invalid)
+
+
+def _chosen(
+    path: Path,
+    *,
+    budget: float | None,
+    quick: bool,
+    only: Sequence[str],
+    dsn: str | None,
+    seed: int | None,
+) -> Matrix:
+    """Return the matrix at `path` with the command line's changes to it."""
+    read = matrix.read(path)
+    if quick:
+        read = matrix.quick(read)
+    changes: dict[str, Any] = {}
+    if budget is not None:
+        changes["budget"] = budget
+    if seed is not None:
+        changes["seed"] = seed
+    read = replace(read, run=replace(read.run, **changes))
+    if dsn is not None:
+        read = replace(read, database=replace(read.database, dsn=dsn))
+    return matrix.narrowed(read, only) if only else read
+
+
+def _end(outcome: Outcome, folder: Path, fail_on_invalid: bool) -> int:
+    """Say where the results are and what they say; return the exit code."""
+    summaries = outcome.findings.summaries.values()
+    click.echo(f"{folder / 'report.md'}")
+    for sentence in sentences(outcome.findings):
+        click.echo(sentence)
+    share = outcome.load_s / outcome.wall_s
+    click.echo(
+        f"{outcome.blocks} blocks in {outcome.wall_s:.0f} s, {share:.0%} of it load; "
+        f"stopped because {outcome.why}.",
+        err=True,
+    )
+    if not any(each.outcome == "ok" for each in summaries):
+        return 3
+    return 3 if fail_on_invalid and any(each.outcome == "invalid" for each in summaries) else 0
+
+
+def _with_processes(job: Callable[[Processes], Coroutine[Any, Any, Result]]) -> Result:
+    """Run `job` with a `Processes` of its own, ended in order by SIGINT and SIGTERM.
+
+    Raises CancelledError when a signal ended it.
+    """
+
+    async def guarded() -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        with on_signals(task), watched() as processes:
+            return await job(processes)
+
+    return asyncio.run(guarded())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (default: the process's) name; return its exit code."""
+    here = str(Path.cwd())
+    if sys.path[:1] != [here]:
+        sys.path.insert(0, here)  # an adapter of the user's is found where they stand
+    try:
+        code = commands.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="python -m harness",
+            standalone_mode=False,
+        )
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        return BadInput.exit_code
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)

@@ -1,0 +1,121 @@
+"""What a result depends on besides the stacks: the machine, the versions, the settings.
+
+Written to `env.json`, which people commit: nothing in it names a person, a path or a
+host, and nothing changes from one run to the next unless the environment did.
+"""
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+from harness import __version__
+from harness.affinity import Places
+from harness.database.activity import Facts
+
+PACKAGES = (
+    "anyio",
+    "asyncpg",
+    "granian",
+    "greenlet",
+    "orjson",
+    "psycopg",
+    "psycopg-binary",
+    "psycopg-pool",
+    "psycopg2-binary",
+    "sqlalchemy",
+    "starlette",
+    "uvloop",
+)
+
+
+def describe(
+    *, database: Facts, embedded: bool, places: Places, seed: int, matrix_toml: str, matrix: Path
+) -> dict[str, Any]:
+    """Return the environment of a run as JSON-ready values."""
+    return {
+        "affinity": {
+            part: sorted(cpus) if cpus is not None else None
+            for part, cpus in (
+                ("app", places.app),
+                ("database", places.database),
+                ("load", places.load),
+            )
+        },
+        "cpu": {"count": os.cpu_count(), "model": _cpu_model()},
+        "database": {
+            "embedded": embedded,
+            "settings": dict(database.settings),
+            "version": database.version,
+        },
+        "git": _git(matrix.resolve().parent),
+        "harness": __version__,
+        "machine": {
+            "arch": platform.machine(),
+            "kernel": platform.release(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30),
+            "system": platform.system(),
+        },
+        "matrix_sha256": hashlib.sha256(matrix_toml.encode()).hexdigest(),
+        "packages": _versions(),
+        "python": platform.python_version(),
+        "seed": seed,
+    }
+
+
+def to_json(environment: Mapping[str, Any]) -> str:
+    """Return the text of `env.json`: sorted keys, two spaces, a newline at the end."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(environment, option=options).decode()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    """Return the revision the matrix is at; `dirty` when anything but results differs from it."""
+    revision = _git_says(folder, "rev-parse", "HEAD")
+    if revision is None:
+        return None
+    changes = _git_says(folder, "status", "--porcelain", "--", ":/", ":(top,exclude)results")
+    return {"dirty": bool(changes), "revision": revision}
+
+
+def _git_says(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

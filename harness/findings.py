@@ -1,0 +1,180 @@
+"""What a run found: summaries and comparisons of its cells, and the sentences that matter. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from harness import plan, stats
+from harness.matrix import Matrix
+from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All cells of a matrix in its order, summed up and compared, measured or not yet."""
+
+    summaries: Mapping[Key, Summary]
+    comparisons: Mapping[tuple[Key, Metric], Comparison]
+    baselines: Mapping[Setting, str]
+    first_errors: Mapping[Key, Mapping[str, str]]
+
+    @property
+    def settings(self) -> list[Setting]:
+        """The settings that have a cell, in the order of the matrix."""
+        return list(dict.fromkeys(key.setting for key in self.summaries))
+
+    def of(self, setting: Setting) -> list[Summary]:
+        """Return the summaries of the cells of `setting`."""
+        return [each for key, each in self.summaries.items() if key.setting == setting]
+
+
+def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
+    """Sum up `observations`, of cells of `matrix`."""
+    cells = stats.by_cell(observations)
+    order = [key for key in plan.cells(matrix) if key in cells]
+    baseline_of = {group.name: matrix.baseline_of(group) for group in matrix.groups}
+    pairs = stats.comparisons(
+        {key: cells[key] for key in order},
+        lambda key: baseline_of[key.group],
+        matrix.run.min_blocks,
+    )
+    messages = {
+        key: {
+            name: text
+            for row in reversed(cells[key])
+            if row.first_errors
+            for name, text in orjson.loads(row.first_errors).items()
+        }
+        for key in order
+    }
+    return Findings(
+        summaries={key: stats.summarise(cells[key]) for key in order},
+        comparisons={(pair.key, pair.metric): pair for pair in pairs},
+        baselines={
+            key.setting: name for key in order if (name := baseline_of[key.group]) is not None
+        },
+        first_errors={key: found for key, found in messages.items() if found},
+    )
+
+
+def precise(matrix: Matrix, found: Findings, setting: Setting) -> bool:
+    """Whether every req/s ratio of `setting` (its req/s, if alone) is known to `precision`."""
+    summaries = found.of(setting)
+    numbers = [each for each in summaries if each.outcome == "ok" and each.rps]
+    if not summaries or any(each.blocks < matrix.run.min_blocks for each in numbers):
+        return False
+    if found.baselines.get(setting) is None:
+        widths = [_half_width(each.rps_lo, each.rps_hi) for each in numbers]
+    else:
+        pairs = [found.comparisons.get((each.key, "rps")) for each in numbers]
+        widths = [_half_width(pair.lo, pair.hi) for pair in pairs if pair is not None]
+    return all(width is not None and width <= matrix.run.precision for width in widths)
+
+
+def sentences(found: Findings) -> list[str]:
+    """Return the three sentences that matter: how fast, at what cost, how sure."""
+    said = [_speed(found), _cost(found), _certainty(found)]
+    return [each for each in said if each]
+
+
+def ratio_text(ratio: float, lo: float | None, hi: float | None) -> str:
+    """Return `1.33x [1.31, 1.35]`, or `1.33x` where there is no interval."""
+    if lo is None or hi is None:
+        return f"{ratio:.2f}x"
+    places = min(4, max(2, 1 - math.floor(math.log10(max((hi - lo) / 2, 1e-6)))))
+    return f"{ratio:.{places}f}x [{lo:.{places}f}, {hi:.{places}f}]"
+
+
+def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
+    """Return a setting's name: its group, endpoint, and the axes that differ `among` settings."""
+    parts: list[str] = [setting.endpoint]
+    for name, unit in (
+        ("limit", " rows"),
+        ("concurrency", " connections"),
+        ("pool_size", " pooled"),
+        ("workers", " workers"),
+    ):
+        same = [each for each in among if each.endpoint == setting.endpoint]
+        if len({getattr(each, name) for each in same}) > 1:
+            parts.append(f"{getattr(setting, name)}{unit}")
+    text = ", ".join(parts)
+    return text if len({each.group for each in among}) == 1 else f"{setting.group}: {text}"
+
+
+def _speed(found: Findings) -> str:
+    best: list[tuple[Setting, Comparison]] = []
+    for setting in found.settings:
+        pairs = [
+            pair
+            for (key, metric), pair in found.comparisons.items()
+            if key.setting == setting and metric == "rps" and pair.ratio and pair.verdict
+        ]
+        if pairs:
+            best.append((setting, max(pairs, key=lambda pair: pair.ratio or 0.0)))
+    if not best:
+        return "No ratio has enough blocks for a verdict yet."
+    parts = []
+    for setting, pair in best[:4]:
+        assert pair.ratio is not None
+        text = ratio_text(pair.ratio, pair.lo, pair.hi)
+        name = setting_text(setting, found.settings)
+        if pair.verdict == "slower":
+            parts.append(f"{pair.baseline} leads {name} ({pair.key.stack} {text})")
+        elif pair.verdict == "faster":
+            parts.append(f"{pair.key.stack} answers {name} {text} as fast as {pair.baseline}")
+        else:
+            parts.append(f"{name}: {pair.key.stack} and {pair.baseline} {pair.verdict} ({text})")
+    more = f", and {len(best) - 4} more settings in the report" if len(best) > 4 else ""
+    return "Speed: " + "; ".join(parts) + more + "."
+
+
+def _cost(found: Findings) -> str:
+    cheapest: list[tuple[float, Summary, Comparison | None]] = []
+    for setting in found.settings:
+        cells = [each for each in found.of(setting) if each.cost.app_cpu_us is not None]
+        if cells:
+            least = min(cells, key=lambda each: each.cost.app_cpu_us or math.inf)
+            pair = found.comparisons.get((least.key, "app_cpu_us"))
+            cheapest.append((least.cost.app_cpu_us or 0.0, least, pair))
+    if not cheapest:
+        return ""
+    parts = []
+    for cpu_us, least, pair in cheapest[:4]:
+        name = setting_text(least.key.setting, found.settings)
+        against = ""
+        if pair is not None and pair.ratio is not None:
+            against = f", {pair.ratio:.2f}x that of {pair.baseline}"
+        parts.append(f"{least.key.stack} on {name} ({cpu_us:.0f} us a request{against})")
+    return "Least app CPU: " + "; ".join(parts) + "."
+
+
+def _certainty(found: Findings) -> str:
+    cells = list(found.summaries.values())
+    bad = [each for each in cells if each.outcome != "ok"]
+    blocks = [each.blocks for each in cells if each.outcome == "ok"]
+    unclear = [pair for pair in found.comparisons.values() if pair.verdict == "unclear"]
+    parts = [
+        f"{len(cells) - len(bad)} of {len(cells)} cells have a number"
+        + (f", from {_span(blocks)} blocks each" if blocks else "")
+    ]
+    if bad:
+        names = ", ".join(f"{each.key.stack} on {each.key.endpoint}" for each in bad[:3])
+        parts.append(f"without one: {names}" + (" and others" if len(bad) > 3 else ""))
+    if unclear:
+        parts.append(f"{len(unclear)} of {len(found.comparisons)} ratios are still unclear")
+    flagged = [each for each in cells if each.outcome == "ok" and each.flags]
+    if flagged:
+        parts.append(f"{len(flagged)} carry a doubt, named beside them in the report")
+    if blocks and max(blocks) < 2:
+        parts.append("with one block each there are no intervals: run longer for those")
+    return "Certainty: " + "; ".join(parts) + "."
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return str(min(numbers)) if min(numbers) == max(numbers) else f"{min(numbers)}-{max(numbers)}"
+
+
+def _half_width(lo: float | None, hi: float | None) -> float | None:
+    return None if lo is None or hi is None else math.log(hi / lo) / 2

@@ -1,0 +1,17 @@
+"""What to measure, as `matrix.toml` says it: checked key by key, then as a whole."""
+
+from harness.matrix.matrix import Matrix, narrowed, quick
+from harness.matrix.read import parse, read
+from harness.matrix.sections import Affinity, DatabaseSection, Group, Run
+
+__all__ = [
+    "Affinity",
+    "DatabaseSection",
+    "Group",
+    "Matrix",
+    "Run",
+    "narrowed",
+    "parse",
+    "quick",
+    "read",
+]

@@ -1,0 +1,71 @@
+"""A matrix whose parts fit together, and the narrower ones the command line asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from harness.errors import BadInput
+from harness.matrix.sections import DatabaseSection, Group, Run
+from harness.model import Stack
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Stacks resolved to complete options, groups that name only what exists."""
+
+    name: str
+    run: Run
+    database: DatabaseSection
+    stacks: Mapping[str, Stack]
+    groups: Sequence[Group]
+
+    def stacks_of(self, group: Group) -> list[Stack]:
+        """Return the stacks that take part in `group`, in the matrix's order."""
+        return [
+            stack
+            for name, stack in self.stacks.items()
+            if group.stacks is None or name in group.stacks
+        ]
+
+    def baseline_of(self, group: Group) -> str | None:
+        """Return the stack the others of `group` are compared with, if it has one."""
+        members = [stack.name for stack in self.stacks_of(group)]
+        wanted = group.baseline or self.run.baseline
+        return wanted if wanted in members else (members[0] if len(members) > 1 else None)
+
+    def group(self, name: str) -> Group:
+        """Return the group called `name`."""
+        return next(group for group in self.groups if group.name == name)
+
+
+def narrowed(matrix: Matrix, patterns: Sequence[str]) -> Matrix:
+    """Keep the groups and the stacks whose name matches any glob (`--only`).
+
+    A pattern that matches groups selects those groups; one that matches stacks
+    selects those stacks, in every group selected. Raises `BadInput` when nothing is left.
+    """
+    groups = [g for g in matrix.groups if any(fnmatchcase(g.name, p) for p in patterns)]
+    names = [n for n in matrix.stacks if any(fnmatchcase(n, p) for p in patterns)]
+    unmatched = [
+        p
+        for p in patterns
+        if not any(fnmatchcase(n, p) for n in (*(g.name for g in matrix.groups), *matrix.stacks))
+    ]
+    if unmatched:
+        raise BadInput(
+            f"--only {unmatched[0]}: matches no group ({', '.join(g.name for g in matrix.groups)}) "
+            f"and no stack ({', '.join(matrix.stacks)})"
+        )
+    stacks = {n: s for n, s in matrix.stacks.items() if not names or n in names}
+    kept = [g for g in (groups or matrix.groups) if g.stacks is None or stacks.keys() & g.stacks]
+    if not kept:
+        raise BadInput(f"--only {' '.join(patterns)}: no group holds any of these stacks")
+    return replace(matrix, stacks=stacks, groups=tuple(kept))
+
+
+def quick(matrix: Matrix) -> Matrix:
+    """Return the same matrix with the short times of `--quick`."""
+    run = replace(
+        matrix.run, warmup=0.3, measure=0.7, slice=0.1, budget=min(matrix.run.budget, 90.0)
+    )
+    return replace(matrix, run=run)

@@ -1,0 +1,196 @@
+"""`matrix.toml` -> `Matrix`: every mistake in it is found here, and said with its key path."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from adapters import registry
+from harness.errors import BadInput
+from harness.matrix.matrix import Matrix
+from harness.matrix.sections import (
+    Affinity,
+    DatabaseSection,
+    Document,
+    Group,
+    Run,
+    StackSection,
+)
+from harness.matrix.values import show
+from harness.model import Stack
+
+MIN_SLICE_S = 0.05
+"""Below this, starting and draining 16 connections is a visible part of a slice."""
+
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+"""What pydantic calls a key that is not there."""
+
+SWEPT = ("pool_size",)
+"""Options that come from a group's axis; given by hand they would say it twice."""
+
+
+def read(path: Path) -> Matrix:
+    """Read and check the matrix at `path`. Raises `BadInput` with the file or key at fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: not UTF-8 text; a matrix is a TOML file") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{path}: not valid TOML: {error}") from None
+    return parse(document, name=path.stem)
+
+
+def parse(document: Mapping[str, Any], name: str) -> Matrix:
+    """Check a parsed TOML document. Raises `BadInput` with the path of the first key at fault."""
+    try:
+        # By way of JSON: in pydantic's strict mode a table is a dataclass only in JSON.
+        checked = TypeAdapter(Document).validate_json(orjson.dumps(document))
+    except ValidationError as error:
+        raise BadInput(_said(_worst(error))) from None
+    _check_run(checked.run)
+    stacks = _stacks(checked.stack)
+    _check_groups(checked, stacks)
+    run_name = checked.run.name or name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", run_name):
+        raise BadInput(
+            f"run.name: results cannot go into a folder called {run_name!r}; "
+            "give a name of letters, digits and . _ + -"
+        )
+    return Matrix(run_name, checked.run, checked.database, stacks, tuple(checked.group))
+
+
+def _check_run(run: Run) -> None:
+    if run.max_blocks < run.min_blocks:
+        raise BadInput(
+            f"run.max_blocks: expected at least run.min_blocks ({run.min_blocks}), "
+            f"got {run.max_blocks}"
+        )
+    if run.slice < MIN_SLICE_S:
+        raise BadInput(f'run.slice: expected "{MIN_SLICE_S * 1000:.0f}ms" or more')
+    if run.measure < run.slice:
+        raise BadInput("run.measure: expected at least one run.slice")
+
+
+def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
+    if not sections:
+        raise BadInput("stack: expected at least one [[stack]]")
+    stacks: dict[str, Stack] = {}
+    for index, section in enumerate(sections):
+        if section.name in stacks:
+            raise BadInput(f"stack[{index}].name: a second stack is called {section.name!r}")
+        stacks[section.name] = _stack(section, f"stack[{index}]")
+    return stacks
+
+
+def _stack(section: StackSection, path: str) -> Stack:
+    try:
+        module = registry.load(section.adapter)
+    except registry.AdapterError as error:
+        raise BadInput(f"{path}.adapter: {error}") from None
+    for name in SWEPT:
+        if name in section.options:
+            raise BadInput(f"{path}.options.{name}: comes from the group's {name} axis")
+    known = {each.name for each in fields(module.Options)}
+    for name in section.options:
+        if name not in known:
+            raise BadInput(f"{path}.options.{name}: {_unknown(name, known - set(SWEPT))}")
+    given = dict(registry.lane(module, section.lane)) | section.options
+    try:
+        checked = TypeAdapter(module.Options).validate_json(orjson.dumps(given), strict=True)
+    except ValidationError as error:
+        raise BadInput(f"{path}.options.{_said(_worst(error))}") from None
+    options = {each.name: getattr(checked, each.name) for each in fields(checked)}
+    return Stack(section.name, section.adapter, section.lane, options)
+
+
+def _check_groups(document: Document, stacks: Mapping[str, Stack]) -> None:
+    if not document.group:
+        raise BadInput("group: expected at least one [[group]]")
+    baseline = document.run.baseline
+    if baseline is not None and baseline not in stacks:
+        raise BadInput(f"run.baseline: {_unknown(baseline, stacks, 'stack')}")
+    seen: set[str] = set()
+    for index, group in enumerate(document.group):
+        path = f"group[{index}]"
+        if group.name in seen:
+            raise BadInput(f"{path}.name: a second group is called {group.name!r}")
+        seen.add(group.name)
+        _check_group(group, path, stacks)
+
+
+def _check_group(group: Group, path: str, stacks: Mapping[str, Stack]) -> None:
+    for index, name in enumerate(group.stacks or ()):
+        if name not in stacks:
+            raise BadInput(f"{path}.stacks[{index}]: {_unknown(name, stacks, 'stack')}")
+    members = [stacks[name] for name in (group.stacks or stacks)]
+    if group.baseline is not None and group.baseline not in {stack.name for stack in members}:
+        raise BadInput(
+            f"{path}.baseline: {_unknown(group.baseline, [s.name for s in members], 'stack')}"
+        )
+    if len({stack.lane for stack in members}) > 1 and not group.mixed_lanes:
+        raise BadInput(
+            f"{path}.stacks: holds stacks of both lanes, which do different work; "
+            "name those of one lane, or set mixed_lanes = true"
+        )
+    if group.limit is not None and not {"users_list", "books_list"} & set(group.endpoint):
+        raise BadInput(f"{path}.limit: none of the group's endpoints returns a list")
+
+
+def _said(error: Any) -> str:
+    """Return one pydantic error as `key[0].path: what is wrong with it`."""
+    path = _path(error["loc"])
+    kind = error["type"]
+    if kind in UNKNOWN:
+        known = _known_keys(error["loc"][:-1])
+        return f"{path}: {_unknown(str(error['loc'][-1]), known, 'key')}"
+    if kind == "missing":
+        return f"{path}: is required"
+    if kind == "expected":
+        return f"{path}: {error['msg']}"
+    said = str(error["msg"]).removeprefix("Input should be ")
+    return f"{path}: expected {said}, got {show(error['input'])}"
+
+
+def _worst(error: ValidationError) -> Any:
+    """Return the mistake to name first: a misspelt key is often the cause of the others."""
+    return min(error.errors(), key=lambda each: each["type"] not in UNKNOWN)
+
+
+def _known_keys(loc: Iterable[int | str]) -> list[str]:
+    sections: dict[tuple[str, ...], Any] = {
+        (): Document,
+        ("run",): Run,
+        ("run", "affinity"): Affinity,
+        ("database",): DatabaseSection,
+        ("stack",): StackSection,
+        ("group",): Group,
+    }
+    section = sections.get(tuple(str(part) for part in loc if not isinstance(part, int)))
+    if section is None:
+        return []
+    schema = TypeAdapter(section).json_schema()
+    return list(schema.get("properties", {}))
+
+
+def _path(loc: Iterable[int | str]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "matrix"
+
+
+def _unknown(name: str, known: Iterable[str], what: str = "option") -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {name!r}; {hint}known: {', '.join(names) or 'none'}"

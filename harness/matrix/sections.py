@@ -1,0 +1,133 @@
+"""The sections of `matrix.toml`, each key with its type and default: the format itself.
+
+Plain frozen dataclasses, which pydantic reads from the parsed TOML; times are in
+seconds once read.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from harness.matrix.values import Axis, Cpus, Name, PositiveInt, Seconds, distinct, expected, show
+from harness.model import Endpoint, Lane
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """Which CPUs each part of a run may use."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    app: Cpus
+    load: Cpus
+    database: Cpus
+
+
+def _affinity(value: object) -> object:
+    if value in ("auto", "off"):
+        return value
+    if isinstance(value, dict):
+        try:
+            return TypeAdapter(Affinity).validate_python(value, strict=False)
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = ".".join(map(str, first["loc"]))
+            raise PydanticCustomError(
+                "expected", "{path}: {said}", {"path": path, "said": first["msg"]}
+            ) from None
+    raise PydanticCustomError(
+        "expected",
+        'expected "auto", "off" or a table of app, load and database CPUs, got {value}',
+        {"value": show(value)},
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """`[run]`: how long, how precisely and in which order to measure."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Name | None = None
+    budget: Seconds = 300.0
+    precision: Annotated[
+        float, Field(gt=0, lt=1), expected("a fraction above 0 and below 1, such as 0.02")
+    ] = 0.02
+    min_blocks: PositiveInt = 3
+    max_blocks: PositiveInt = 20
+    warmup: Seconds = 1.0
+    measure: Seconds = 2.0
+    slice: Seconds = 0.1
+    schedule: Annotated[
+        Literal["interleaved", "sequential"], expected('"interleaved" or "sequential"')
+    ] = "interleaved"
+    baseline: Name | None = None
+    affinity: Annotated[Literal["auto", "off"] | Affinity, PlainValidator(_affinity)] = "auto"
+    timeout: Seconds = 10.0
+    seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
+
+
+@dataclass(frozen=True)
+class DatabaseSection:
+    """`[database]`: the server, and how many rows it holds."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    dsn: Annotated[str, expected("a Postgres DSN")] | None = field(default=None, repr=False)
+    users: PositiveInt = 100
+    books: PositiveInt = 200
+    settings: dict[str, str | bool | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StackSection:
+    """`[[stack]]`: an adapter, its lane and its options, under a name."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Name
+    adapter: Annotated[str, expected("an adapter's name")]
+    lane: Annotated[Lane, expected('"idiomatic" or "matched"')] = "idiomatic"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+EndpointName = Annotated[
+    Endpoint, expected("one of users_get, users_list, users_insert, books_list")
+]
+
+
+@dataclass(frozen=True)
+class Group:
+    """`[[group]]`: axes that expand to settings, and the stacks that take part."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Name
+    endpoint: Annotated[
+        list[EndpointName], AfterValidator(distinct), expected("a list of endpoints")
+    ]
+    stacks: (
+        Annotated[list[str], AfterValidator(distinct), expected("a list of stack names")] | None
+    ) = None
+    baseline: str | None = None
+    mixed_lanes: Annotated[bool, expected("true or false")] = False
+    concurrency: Axis = field(default_factory=lambda: [16])
+    pool_size: Axis = field(default_factory=lambda: [10])
+    workers: Axis = field(default_factory=lambda: [1])
+    limit: Axis | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole of `matrix.toml`, each key checked for itself."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    stack: list[StackSection]
+    group: list[Group]
+    run: Run = field(default_factory=Run)
+    database: DatabaseSection = field(default_factory=DatabaseSection)

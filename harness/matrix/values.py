@@ -1,0 +1,91 @@
+"""The kinds of value a matrix holds: their types, their bounds, and how a wrong one is put."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
+
+from harness.duration import parse_duration
+
+
+def expected(words: str) -> WrapValidator:
+    """Say every failure of the type below as "expected <words>, got <value>"."""
+
+    def check(value: object, inner: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return inner(value)
+        except ValidationError as error:
+            if any(each["loc"] or each["type"] == "expected" for each in error.errors()):
+                raise  # it says so itself, or is about one element
+            raise PydanticCustomError(
+                "expected", "expected {words}, got {value}", {"words": words, "value": show(value)}
+            ) from None
+
+    return WrapValidator(check)
+
+
+def show(value: object) -> str:
+    """Return a wrong value as the user wrote it, cut short when it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _duration(value: object) -> float:
+    if not isinstance(value, str):
+        raise PydanticCustomError(
+            "expected",
+            'expected a duration such as "250ms", "2s" or "5m", got {value}',
+            {"value": show(value)},
+        )
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise PydanticCustomError("expected", "{said}", {"said": str(error)}) from None
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise PydanticCustomError("expected", "expected a duration above zero")
+    return seconds
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    """Return `values` if there is at least one and none stands in it twice."""
+    if not values:
+        raise PydanticCustomError("expected", "expected at least one value, got none")
+    repeated = next((value for value in values if values.count(value) > 1), None)
+    if repeated is not None:
+        raise PydanticCustomError(
+            "expected", "{value} stands in it twice", {"value": show(repeated)}
+        )
+    return values
+
+
+PositiveInt = Annotated[int, Field(gt=0), expected("a positive integer")]
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,47}$"),
+    expected("a name of letters, digits and . _ + - (48 at most)"),
+]
+Seconds = Annotated[
+    float,
+    AfterValidator(_positive),
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}),
+]
+Axis = Annotated[list[PositiveInt], AfterValidator(distinct), expected("a list of integers")]
+Cpus = Annotated[
+    list[Annotated[int, Field(ge=0), expected("a CPU number")]],
+    AfterValidator(distinct),
+    expected("a list of CPU numbers"),
+]

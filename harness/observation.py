@@ -1,0 +1,155 @@
+"""The generator's answer and the processes' costs -> one observation. Pure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from harness import histogram
+from harness.load.job import Slice, TargetAnswer
+from harness.model import (
+    ERROR_CLASSES,
+    Cost,
+    Errors,
+    Key,
+    Latency,
+    Observation,
+    Outcome,
+    Schedule,
+)
+from harness.thresholds import P99_MIN_REQUESTS
+
+NO_COST = Cost(None, None, None, None, None, None, None, None, None)
+NO_LATENCY = Latency(None, None, None, None, None)
+NO_ERRORS = Errors(*(0 for _ in ERROR_CLASSES))
+SLICES_FOR_DRIFT = 6
+"""Fewer slices have no thirds worth comparing."""
+
+
+def unmeasured(
+    key: Key, block: int, schedule: Schedule, outcome: Outcome, reason: str
+) -> Observation:
+    """Return the row of a cell that has no numbers in this block, with the reason."""
+    return Observation(
+        key=key,
+        block=block,
+        schedule=schedule,
+        slices=0,
+        slice_ms=None,
+        window_s=None,
+        requests=0,
+        rps=None,
+        mean_ms=None,
+        latency=NO_LATENCY,
+        by_class=NO_ERRORS,
+        cost=NO_COST,
+        littles_law=None,
+        drift=None,
+        generator_busy=None,
+        lag_p99_ms=None,
+        outcome=outcome,
+        flags="",
+        reason=" ".join(reason.split()),
+        first_errors="",
+        latencies="",
+    )
+
+
+def measured(
+    key: Key,
+    block: int,
+    schedule: Schedule,
+    answer: TargetAnswer,
+    *,
+    slice_s: float,
+    lag_p99_ns: int | None,
+    memory: Cost,
+) -> Observation:
+    """Return the row of a cell that had load.
+
+    `memory` holds what was read of the processes around the load; the CPU fields
+    are filled here, from the clocks the generator read at each window's ends.
+    """
+    latencies_ns = np.frombuffer(answer.latencies_ns, "<i8").astype(np.int64)
+    window_s = sum(each.window_ns for each in answer.slices) / 1e9
+    requests = len(latencies_ns)
+    if not window_s:
+        said = "; ".join(f"{name}: {text}" for name, text in sorted(answer.messages.items()))
+        return unmeasured(key, block, schedule, "failed", said or "no answer within any window")
+    rps = requests / window_s
+    mean_ms = float(latencies_ns.mean()) / 1e6 if requests else None
+    return Observation(
+        key=key,
+        block=block,
+        schedule=schedule,
+        slices=len(answer.slices),
+        slice_ms=slice_s * 1000,
+        window_s=window_s,
+        requests=requests,
+        rps=rps,
+        mean_ms=mean_ms,
+        latency=_latency(latencies_ns),
+        by_class=Errors(*(answer.errors.get(name, 0) for name in ERROR_CLASSES)),
+        cost=_with_cpu(memory, answer.slices, requests),
+        littles_law=rps * mean_ms / 1000 / key.concurrency if mean_ms is not None else None,
+        drift=_drift(answer.slices),
+        generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
+        lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
+        outcome="ok",
+        flags="",
+        reason="",
+        first_errors=_messages(answer),
+        latencies=histogram.encode(histogram.counts(latencies_ns)) if requests else "",
+    )
+
+
+def _latency(latencies_ns: NDArray[np.int64]) -> Latency:
+    """Exact percentiles (nearest rank) of one block's latencies."""
+    if not len(latencies_ns):
+        return NO_LATENCY
+    p50, p90, p95, p99, most = (
+        float(each) / 1e6
+        for each in np.percentile(latencies_ns, [50, 90, 95, 99, 100], method="inverted_cdf")
+    )
+    return Latency(p50, p90, p95, p99 if len(latencies_ns) >= P99_MIN_REQUESTS else None, most)
+
+
+def _with_cpu(memory: Cost, slices: Sequence[Slice], requests: int) -> Cost:
+    return Cost(
+        app_cpu_us=_per(slices, "app_cpu_ns", requests * 1000),
+        db_cpu_us=_per(slices, "db_cpu_ns", requests * 1000),
+        load_cpu_us=_per(slices, "load_cpu_ns", requests * 1000),
+        rss_idle_mib=memory.rss_idle_mib,
+        rss_end_mib=memory.rss_end_mib,
+        rss_peak_mib=memory.rss_peak_mib,
+        pss_end_mib=memory.pss_end_mib,
+        db_pss_mib=memory.db_pss_mib,
+        connections=memory.connections,
+    )
+
+
+def _per(slices: Sequence[Slice], clock: str, divisor: float) -> float | None:
+    spent = [getattr(each, clock) for each in slices]
+    if not divisor or any(each is None for each in spent):
+        return None
+    return float(sum(spent) / divisor)
+
+
+def _drift(slices: Sequence[Slice]) -> float | None:
+    """Return req/s of the last third of the slices over that of the first third."""
+    third = len(slices) // 3
+    if len(slices) < SLICES_FOR_DRIFT:
+        return None
+    first, last = _rate(slices[:third]), _rate(slices[-third:])
+    return last / first if first else None
+
+
+def _rate(slices: Sequence[Slice]) -> float:
+    return 1e9 * sum(each.requests for each in slices) / sum(each.window_ns for each in slices)
+
+
+def _messages(answer: TargetAnswer) -> str:
+    if not answer.messages:
+        return ""
+    return orjson.dumps(dict(answer.messages), option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,78 @@
+"""What is measured, in which order: settings, passes over them, rounds of slices. Pure.
+
+Breadth-first: a pass gives every setting one block before any gets a second, so a
+run may stop at any moment with all cells equally known. Order is random (nothing
+that drifts may favour a stack or a setting) and seeded (a run can be repeated).
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, product
+
+from harness.matrix import Group, Matrix
+from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
+
+ROUNDS = 64
+"""Orders sent with a block; a longer block uses them again from the first."""
+
+
+def settings(matrix: Matrix) -> list[Setting]:
+    """Return every setting of the matrix, in its order."""
+    return [setting for group in matrix.groups for setting in _settings(group)]
+
+
+def _settings(group: Group) -> Iterator[Setting]:
+    axes = product(group.endpoint, group.concurrency, group.pool_size, group.workers)
+    for endpoint, concurrency, pool_size, workers in axes:
+        limits: Sequence[int | None] = [None]
+        if endpoint in DEFAULT_LIMITS:
+            limits = group.limit or [DEFAULT_LIMITS[endpoint]]
+        for limit in limits:
+            yield Setting(group.name, endpoint, limit, concurrency, None, pool_size, workers, 0.0)
+
+
+def cells(matrix: Matrix) -> list[Key]:
+    """Return the key of every cell of the matrix, in its order."""
+    return [
+        key(setting, stack)
+        for setting in settings(matrix)
+        for stack in matrix.stacks_of(matrix.group(setting.group))
+    ]
+
+
+def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:
+    """Yield (block number from 1, settings in the order of that pass), up to `max_blocks`."""
+    for number in count(1):
+        if number > matrix.run.max_blocks:
+            return
+        order = settings(matrix)
+        random.Random(f"{matrix.run.seed} pass {number}").shuffle(order)
+        yield number, order
+
+
+def rounds(matrix: Matrix, setting: Setting, block: int, stacks: int) -> list[tuple[int, ...]]:
+    """Return orders of the indices of `stacks`, each a random permutation of them all."""
+    source = random.Random(f"{matrix.run.seed} rounds {setting} {block}")
+    return [tuple(source.sample(range(stacks), stacks)) for _ in range(ROUNDS)]
+
+
+def connections(stack: Stack, setting: Setting) -> int:
+    """Return the most connections `stack` may open: workers x (pool + overflow)."""
+    overflow = stack.options.get("max_overflow", 0)
+    return setting.workers * (setting.pool_size + (overflow if isinstance(overflow, int) else 0))
+
+
+def schedule(matrix: Matrix, setting: Setting, stacks: Sequence[Stack], available: int) -> Schedule:
+    """Return how a setting's block runs: all servers at once unless they cannot all connect."""
+    together = sum(connections(stack, setting) for stack in stacks)
+    return "sequential" if together > available else matrix.run.schedule
+
+
+def block_s(matrix: Matrix, stacks: int, overhead_s: float) -> float:
+    """Return how long a block of `stacks` takes, given what one costs beside its load."""
+    return stacks * (matrix.run.warmup + matrix.run.measure) + overhead_s
+
+
+def options(stack: Stack, setting: Setting) -> Mapping[str, object]:
+    """Return the options a served `stack` gets: its own, and those the setting sweeps."""
+    return {**stack.options, "pool_size": setting.pool_size}

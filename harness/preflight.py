@@ -1,0 +1,58 @@
+"""What a matrix would do, before anything is started: cells, connections, time. Pure."""
+
+from harness import plan
+from harness.budget import BLOCK_OVERHEAD_S
+from harness.duration import format_duration
+from harness.findings import setting_text
+from harness.matrix import Matrix
+from harness.model import Setting
+
+POSTGRES_MAX_CONNECTIONS = 100
+RESERVED = 3 + 2
+"""superuser_reserved_connections, and two for the runner itself."""
+
+
+def text(matrix: Matrix) -> str:
+    """Return the lines that `--plan` prints."""
+    settings = plan.settings(matrix)
+    lines = [_line(matrix, setting, settings) for setting in settings]
+    cells = len(plan.cells(matrix))
+    one_pass_s = sum(
+        plan.block_s(matrix, len(matrix.stacks_of(matrix.group(each.group))), BLOCK_OVERHEAD_S)
+        for each in settings
+    )
+    passes = min(matrix.run.max_blocks, int(matrix.run.budget // one_pass_s))
+    lines.append(
+        f"{cells} cells in {len(settings)} settings; one block of each takes about "
+        f"{format_duration(round(one_pass_s))}, so a budget of "
+        f"{format_duration(matrix.run.budget)} gives about {passes} blocks each"
+    )
+    if passes < matrix.run.min_blocks:
+        lines.append(
+            f"that is fewer than run.min_blocks ({matrix.run.min_blocks}): no verdicts; "
+            "raise run.budget, or measure less with --only"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _line(matrix: Matrix, setting: Setting, among: list[Setting]) -> str:
+    stacks = matrix.stacks_of(matrix.group(setting.group))
+    needed = {stack.name: plan.connections(stack, setting) for stack in stacks}
+    room = _room(matrix)
+    said = f"{setting_text(setting, among)}: {', '.join(needed)}"
+    if room is None:
+        return f"{said}; {sum(needed.values())} connections at once"
+    if max(needed.values()) > room:
+        most = max(needed, key=lambda name: needed[name])
+        return f"{said}; {most} needs {needed[most]} connections of {room}: it will be refused some"
+    if sum(needed.values()) > room:
+        return f"{said}; {sum(needed.values())} connections of {room}: one stack at a time"
+    return f"{said}; {sum(needed.values())} connections of {room}"
+
+
+def _room(matrix: Matrix) -> int | None:
+    """Return the connections an embedded server leaves for stacks; None for a user's server."""
+    if matrix.database.dsn is not None:
+        return None
+    wanted = matrix.database.settings.get("max_connections", POSTGRES_MAX_CONNECTIONS)
+    return int(wanted) - RESERVED

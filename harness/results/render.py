@@ -1,0 +1,26 @@
+"""Everything in a results folder that is computed from its observations. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.findings import Findings
+from harness.matrix import Matrix
+from harness.model import Comparison, Key, Summary
+from harness.results import tables
+from harness.results.markdown import report
+
+
+def files(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return file name -> text: `cells.csv`, `pairs.csv`, `report.md`."""
+    cells = sorted(found.summaries.values(), key=lambda each: sorting(each.key))
+    pairs = sorted(found.comparisons.values(), key=lambda each: (sorting(each.key), each.metric))
+    return {
+        "cells.csv": tables.table(Summary, map(tables.summary_row, cells)),
+        "pairs.csv": tables.table(Comparison, map(tables.comparison_row, pairs)),
+        "report.md": report(matrix, found, environment),
+    }
+
+
+def sorting(key: Key) -> list[tuple[bool, Any]]:
+    """Return what to sort cells by: the key's columns in order, numbers as numbers."""
+    return [(value is not None, value) for value in tables.values(key)]

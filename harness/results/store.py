@@ -1,0 +1,110 @@
+"""A results folder: `blocks.csv` grows by whole rows, all else is replaced whole.
+
+Nothing of an earlier run is touched before this run's first block is known, and no
+file is ever seen half-written: a new file is finished under another name first.
+"""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import BadInput, NothingMeasurable
+from harness.model import Observation
+from harness.results import tables
+
+BLOCKS = "blocks.csv"
+
+
+class Store:
+    """The folder of one run, opened by `opened`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.observations: list[Observation] = []
+
+    def record(self, rows: Sequence[Observation]) -> None:
+        """Append one block's rows, and have them on disk before returning.
+
+        The first call replaces what an earlier run left in `blocks.csv`.
+        Raises `NothingMeasurable` when the disk refuses.
+        """
+        values = [tables.values(row) for row in rows]
+        if not self.observations:
+            self.write({BLOCKS: tables.table(Observation, values)})
+        else:
+            with _disk(self.folder), (self.folder / BLOCKS).open("a", encoding="utf-8") as file:
+                file.write(tables.lines(values))
+                file.flush()
+                os.fsync(file.fileno())
+        self.observations.extend(rows)
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Replace each of `files` (name: text) in one step each."""
+        for name, text in files.items():
+            with _disk(self.folder):
+                _replace(self.folder / name, text)
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[Store]:
+    """Yield the store of `folder`, made if need be, to this process alone.
+
+    Raises `BadInput`, before anything is measured, when nothing can be written
+    there or another run is writing there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot write results there: {error.strerror}") from None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(
+                f"{folder}: another run is writing its results there; wait for it, "
+                "or choose another folder with --results"
+            ) from None
+        yield Store(folder)
+    finally:
+        os.close(handle)
+
+
+def read(folder: Path) -> list[Observation]:
+    """Return the observations of a results folder. Raises `BadInput` when it holds none."""
+    path = folder / BLOCKS
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
+    return tables.parse(Observation, text, str(path))
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NothingMeasurable(
+            f"{folder}: cannot write results there: {error.strerror}; what is there stays as it is"
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,139 @@
+"""The main job, top to bottom: database, blocks, records, report."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import affinity, block, environment, plan
+from harness.affinity import Places
+from harness.block import Bench
+from harness.budget import Budget
+from harness.checks import checked
+from harness.database import activity
+from harness.database.address import Address, resolve
+from harness.database.dataset import dataset
+from harness.database.embedded import cluster
+from harness.findings import Findings, find, precise, setting_text
+from harness.matrix import Matrix
+from harness.model import Setting
+from harness.processes import Processes
+from harness.progress import Progress
+from harness.results import render
+from harness.results.resolved import to_toml
+from harness.results.store import Store
+
+RESERVE = 2
+"""Connections kept for the runner's own questions while the stacks hold theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: what it found, how long it took, how much of that was load."""
+
+    findings: Findings
+    blocks: int
+    wall_s: float
+    load_s: float
+    why: str
+
+
+async def run(
+    matrix: Matrix, path: Path, store: Store, processes: Processes, progress: Progress
+) -> Outcome:
+    """Measure `matrix` until it is precise enough or its budget is spent; record every block.
+
+    Raises `HarnessError` when the database or the generator fails; what was
+    recorded before stays.
+    """
+    began = time.monotonic()
+    places = affinity.places(matrix.run, affinity.usable())
+    async with prepared(matrix, processes, places, progress) as bench:
+        facts = await activity.facts(bench.address)
+        toml = to_toml(matrix)
+        described = environment.describe(
+            database=facts,
+            embedded=matrix.database.dsn is None,
+            places=places,
+            seed=matrix.run.seed,
+            matrix_toml=toml,
+            matrix=path,
+        )
+        fixed = {"env.json": environment.to_json(described), "matrix.toml": toml}
+        return await _measure(bench, store, progress, described, fixed, began)
+
+
+async def _measure(
+    bench: Bench,
+    store: Store,
+    progress: Progress,
+    described: Mapping[str, Any],
+    fixed: Mapping[str, str],
+    began: float,
+) -> Outcome:
+    """Walk the plan, one block after another, until a reason to stop."""
+    matrix = bench.matrix
+    budget = Budget(matrix, began)
+    found, blocks, why = find(matrix, []), 0, "every setting had its most blocks"
+    for number, setting in _blocks(matrix, store):
+        if not budget.allows(setting):
+            why = "the budget was spent"
+            break
+        progress.beginning(
+            setting_text(setting, plan.settings(matrix)), budget.standing(blocks + 1, setting)
+        )
+        with budget.spending(setting):
+            rows = [checked(row) for row in await block.measure(bench, setting, number)]
+        store.record(rows)
+        found, blocks = find(matrix, store.observations), blocks + 1
+        store.write({**fixed, **render.files(matrix, found, described)})
+        progress.found(found, setting)
+    else:
+        if all(precise(matrix, found, setting) for setting in found.settings):
+            why = "every ratio is as precise as asked"
+    return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
+
+
+@contextlib.asynccontextmanager
+async def prepared(
+    matrix: Matrix, processes: Processes, places: Places, progress: Progress
+) -> AsyncIterator[Bench]:
+    """Yield a bench whose database is up and holds the dataset."""
+    section = matrix.database
+    async with contextlib.AsyncExitStack() as stack:
+        progress.doing("starting Postgres" if section.dsn is None else "connecting")
+        address: Address
+        postmaster_pid: int | None
+        if section.dsn is None:
+            address, postmaster_pid = await stack.enter_async_context(
+                cluster(processes, section.settings, places.database)
+            )
+        else:
+            address = await resolve(section.dsn)
+            postmaster_pid = await activity.local_postmaster(address)
+        progress.doing("filling the tables")
+        await stack.enter_async_context(dataset(address, users=section.users, books=section.books))
+        facts = await activity.facts(address)
+        yield Bench(
+            matrix=matrix,
+            processes=processes,
+            address=address,
+            postmaster_pid=postmaster_pid,
+            available_connections=facts.available_connections - RESERVE,
+            places=places,
+            folder=stack.enter_context(processes.directory("harness-run-")),
+            say=progress.doing,
+        )
+
+
+def _blocks(matrix: Matrix, store: Store) -> Iterator[tuple[int, Setting]]:
+    """Yield (block number, setting), breadth-first, leaving out settings that are precise."""
+    for number, order in plan.passes(matrix):
+        found = find(matrix, store.observations)
+        left = [setting for setting in order if not precise(matrix, found, setting)]
+        if not left:
+            return
+        for setting in left:
+            yield number, setting

@@ -1,0 +1,269 @@
+"""Observations -> summaries and comparisons. Pure; SciPy does the quantiles.
+
+The block is the unit of replication: seconds and requests inside one are
+autocorrelated and are never `n` (Kalibera & Jones 2013). Blocks of one setting were
+measured together, so stacks are compared within them: the mean of the logs of the
+blocks' ratios, with a t interval, exponentiated.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from harness import histogram
+from harness.model import (
+    Comparison,
+    Cost,
+    Errors,
+    Key,
+    Latency,
+    Metric,
+    Observation,
+    Summary,
+    Verdict,
+)
+from harness.thresholds import (
+    CONFIDENCE,
+    MAX_ERROR_PCT,
+    P99_MIN_REQUESTS,
+    SAME_WITHIN,
+)
+
+Number = TypeVar("Number", int, float)
+METRICS: tuple[Metric, ...] = ("rps", "app_cpu_us")
+MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and its 95 % confidence interval; None without two blocks to make one of."""
+
+    mean: float
+    lo: float | None
+    hi: float | None
+    n: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval's length on the log scale: 0.02 is about +-2 %."""
+        if self.lo is None or self.hi is None:
+            return None
+        return math.log(self.hi / self.lo) / 2
+
+
+def log_interval(values: Sequence[float]) -> Interval:
+    """Return the geometric mean of `values` (all above zero) with its t interval."""
+    logs = np.log(values)
+    mean, n = float(logs.mean()), len(values)
+    if n < 2:
+        return Interval(math.exp(mean), None, None, n)
+    half = float(scipy_stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n))
+    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+
+
+def by_cell(observations: Iterable[Observation]) -> dict[Key, list[Observation]]:
+    """Group observations by cell, each cell's in the order of blocks."""
+    cells: dict[Key, list[Observation]] = defaultdict(list)
+    for observation in observations:
+        cells[observation.key].append(observation)
+    return {key: sorted(rows, key=lambda row: row.block) for key, rows in cells.items()}
+
+
+def summarise(rows: Sequence[Observation]) -> Summary:
+    """Return one cell's summary over its blocks (at least one).
+
+    Only blocks whose outcome is `ok` enter the numbers. With none, the row says
+    what happened instead: the outcome and reason of the last block.
+    """
+    good = [row for row in rows if row.outcome == "ok"]
+    seen = good or rows
+    errors = _sum_errors(row.by_class for row in seen)
+    requests = sum(row.requests for row in good)
+    attempts = requests + errors.total
+    rates = [row.rps for row in good if row.rps]
+    rate = log_interval(rates) if rates else None
+    return Summary(
+        key=rows[0].key,
+        blocks=len(good),
+        requests=requests,
+        rps=rate.mean if rate else (0.0 if good and attempts else None),
+        rps_lo=rate.lo if rate else None,
+        rps_hi=rate.hi if rate else None,
+        latency=_latency(good),
+        errors=errors.total,
+        error_pct=100 * errors.total / attempts if attempts else None,
+        by_class=errors,
+        cost=_cost(good),
+        littles_law=_mean(row.littles_law for row in good),
+        outcome="ok" if good else rows[-1].outcome,
+        flags=_flags(rows),
+    )
+
+
+def compare(
+    cell: Sequence[Observation], baseline: Sequence[Observation], metric: Metric
+) -> Interval | None:
+    """Return the ratio of `cell` to `baseline` over the blocks both have; None without any."""
+    theirs = {row.block: value for row in baseline if (value := _value(row, metric))}
+    ratios = [
+        value / theirs[row.block]
+        for row in cell
+        if row.block in theirs and (value := _value(row, metric))
+    ]
+    return log_interval(ratios) if ratios else None
+
+
+def comparisons(
+    cells: Mapping[Key, Sequence[Observation]],
+    baseline_of: Callable[[Key], str | None],
+    min_blocks: int,
+) -> list[Comparison]:
+    """Return every cell's comparison with its setting's baseline, in every metric."""
+    baselines = {key.setting: rows for key, rows in cells.items() if key.stack == baseline_of(key)}
+    rows = []
+    for metric in METRICS:
+        pairs = [
+            (key, mine, baselines[key.setting])
+            for key, mine in cells.items()
+            if key.setting in baselines and key.stack != baseline_of(key)
+        ]
+        intervals = [(key, mine, base, compare(mine, base, metric)) for key, mine, base in pairs]
+        surely = _different({key: found for key, *_, found in intervals if found})
+        for key, mine, base, found in intervals:
+            allowed = (
+                found is not None
+                and found.n >= max(2, min_blocks)
+                and not _mostly_errors(mine)
+                and not _mostly_errors(base)
+            )
+            rows.append(
+                Comparison(
+                    key=key,
+                    baseline=base[0].key.stack,
+                    metric=metric,
+                    ratio=found.mean if found else None,
+                    lo=found.lo if found else None,
+                    hi=found.hi if found else None,
+                    verdict=_verdict(found, metric, key in surely) if found and allowed else "",
+                )
+            )
+    return rows
+
+
+def blocks_to_go(found: Interval) -> int:
+    """Return how many more blocks would likely settle an `unclear` ratio, at today's spread."""
+    half = found.half_width
+    if not half:
+        return 1
+    margin = math.log1p(SAME_WITHIN)
+    distance = min(abs(math.log(found.mean) - margin), abs(math.log(found.mean) + margin))
+    return max(1, math.ceil(found.n * (half / max(distance, half / 10)) ** 2) - found.n)
+
+
+def _verdict(found: Interval, metric: Metric, surely: bool) -> Verdict:
+    assert found.lo is not None
+    assert found.hi is not None
+    margin = math.log1p(SAME_WITHIN)
+    low, high = math.log(found.lo), math.log(found.hi)
+    if low >= -margin and high <= margin:
+        return "tie"
+    if not surely or (low <= margin and high >= -margin):
+        return "unclear"
+    return "faster" if (low > margin) == MORE_IS_BETTER[metric] else "slower"
+
+
+def _different(found: Mapping[Key, Interval]) -> set[Key]:
+    """Return the cells that differ by more than `SAME_WITHIN` after Holm's correction.
+
+    A family is the comparisons of one setting in one metric: a setting of many
+    stacks gets more chances to see a difference that is not there.
+    """
+    families: dict[object, list[tuple[float, Key]]] = defaultdict(list)
+    for key, interval in found.items():
+        if interval.half_width is not None:
+            families[key.setting].append((_p_of_difference(interval), key))
+    surely: set[Key] = set()
+    for family in families.values():
+        for rank, (p, key) in enumerate(sorted(family, key=lambda each: each[0])):
+            if p > (1 - CONFIDENCE) / 2 / (len(family) - rank):
+                break
+            surely.add(key)
+    return surely
+
+
+def _p_of_difference(found: Interval) -> float:
+    """Return the one-sided p-value of a ratio no further from 1 than `SAME_WITHIN`."""
+    half = found.half_width
+    assert half is not None
+    beyond = abs(math.log(found.mean)) - math.log1p(SAME_WITHIN)
+    if half == 0:
+        return 0.0 if beyond > 0 else 1.0
+    standard_error = half / scipy_stats.t.ppf((1 + CONFIDENCE) / 2, found.n - 1)
+    return float(scipy_stats.t.sf(beyond / standard_error, found.n - 1))
+
+
+def _value(row: Observation, metric: Metric) -> float | None:
+    if row.outcome != "ok":
+        return None
+    return row.rps if metric == "rps" else row.cost.app_cpu_us
+
+
+def _mostly_errors(rows: Sequence[Observation]) -> bool:
+    errors = sum(row.by_class.total for row in rows)
+    attempts = errors + sum(row.requests for row in rows)
+    return attempts > 0 and 100 * errors / attempts > MAX_ERROR_PCT
+
+
+def _latency(rows: Sequence[Observation]) -> Latency:
+    """Percentiles of all latencies of the blocks together; never an average of percentiles."""
+    total = histogram.merged(histogram.decode(row.latencies) for row in rows if row.latencies)
+    enough = bool(rows) and all(row.requests >= P99_MIN_REQUESTS for row in rows)
+    return Latency(
+        p50_ms=histogram.percentile_ms(total, 50),
+        p90_ms=histogram.percentile_ms(total, 90),
+        p95_ms=histogram.percentile_ms(total, 95),
+        p99_ms=histogram.percentile_ms(total, 99) if enough else None,
+        max_ms=max((row.latency.max_ms for row in rows if row.latency.max_ms), default=None),
+    )
+
+
+def _cost(rows: Sequence[Observation]) -> Cost:
+    means = {
+        each.name: _mean(getattr(row.cost, each.name) for row in rows)
+        for each in fields(Cost)
+        if each.name not in ("rss_peak_mib", "connections")
+    }
+    peaks = [row.cost.rss_peak_mib for row in rows if row.cost.rss_peak_mib is not None]
+    opened = [row.cost.connections for row in rows if row.cost.connections is not None]
+    return Cost(
+        **means, rss_peak_mib=max(peaks, default=None), connections=max(opened, default=None)
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _sum_errors(many: Iterable[Errors]) -> Errors:
+    rows = list(many)
+    return Errors(
+        **{each.name: sum(getattr(row, each.name) for row in rows) for each in fields(Errors)}
+    )
+
+
+def _flags(rows: Sequence[Observation]) -> str:
+    """Return each doubt once, with its number of blocks when not all had it, and the reasons."""
+    counts: dict[str, int] = defaultdict(int)
+    for row in rows:
+        for doubt in filter(None, (*row.flags.split("; "), row.reason)):
+            counts[doubt] += 1
+    return "; ".join(
+        doubt if count == len(rows) else f"{doubt} ({count} of {len(rows)} blocks)"
+        for doubt, count in sorted(counts.items())
+    )
