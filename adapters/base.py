@@ -9,7 +9,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | bytes
 """What one `orjson.dumps` can take, or `bytes` that are JSON already: they go out as they are."""
 
 
-class Unsupported(Exception):  # noqa: N818 - an answer about the adapter, not something that broke
+class Unsupported(Exception):
     """The adapter cannot do this endpoint; the message says why. Its cell is `unsupported`."""
 
 

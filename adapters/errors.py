@@ -29,7 +29,7 @@ _DATABASE_NAMES = frozenset({"PostgresError", "InterfaceError", "DatabaseError",
 """PEP 249's names, as in psycopg and psycopg2; asyncpg's; SQLAlchemy's."""
 
 
-class PoolTimeout(Exception):  # noqa: N818 - the name psycopg_pool has for it
+class PoolTimeout(Exception):
     """No connection from the pool in time, for drivers whose own exception does not say so."""
 
 

@@ -35,15 +35,15 @@ class AdapterError(Exception):
     """An adapter that cannot be used; the message says why and what to do."""
 
 
-class UnknownAdapterError(AdapterError):
+class UnknownAdapter(AdapterError):
     """No adapter has this name."""
 
 
-class MissingDriverError(AdapterError):
+class MissingDriver(AdapterError):
     """The adapter is there, and a package it imports is not."""
 
 
-class NotAnAdapterError(AdapterError):
+class NotAnAdapter(AdapterError):
     """The module imports, and does not hold what an adapter must."""
 
 
@@ -56,7 +56,7 @@ def available() -> list[str]:
 def load(name: str) -> AdapterModule:
     """Import the adapter called `name`.
 
-    Raises UnknownAdapterError, MissingDriverError or NotAnAdapterError. What else a module raises
+    Raises UnknownAdapter, MissingDriver or NotAnAdapter. What else a module raises
     while it is imported passes, with its traceback.
     """
     target = _target(name)
@@ -66,7 +66,7 @@ def load(name: str) -> AdapterModule:
         raise _explained(error, name, target) from error
     for member in ("Options", "connect"):
         if not hasattr(module, member):
-            raise NotAnAdapterError(
+            raise NotAnAdapter(
                 f"adapter {name!r}: module {target} has no `{member}`; see docs/adapters.md"
             )
     return cast("AdapterModule", module)
@@ -79,7 +79,7 @@ def lane(module: AdapterModule, name: str) -> Mapping[str, object]:
 
 
 def _target(name: str) -> str:
-    """Return the module that `name` stands for; raise UnknownAdapterError for a name of nothing."""
+    """Return the module that `name` stands for; raise UnknownAdapter for a name of nothing."""
     if "." in name:
         return name
     if name not in _NOT_ADAPTERS and name in {
@@ -88,7 +88,7 @@ def _target(name: str) -> str:
         return f"{adapters.__name__}.{name}"
     for each in entry_points(group=ENTRY_POINTS, name=name):
         return each.module
-    raise UnknownAdapterError(
+    raise UnknownAdapter(
         f"unknown adapter {name!r}; available: {', '.join(available())}, "
         "or the dotted name of an importable module"
     )
@@ -97,15 +97,15 @@ def _target(name: str) -> str:
 def _explained(error: ImportError, name: str, target: str) -> AdapterError:
     missing = error.name or ""
     if isinstance(error, ModuleNotFoundError) and (target + ".").startswith(missing + "."):
-        return UnknownAdapterError(
+        return UnknownAdapter(
             f"unknown adapter {name!r}: no module {missing!r} can be imported; "
             f"available without a dot: {', '.join(available())}"
         )
     package = missing.partition(".")[0]
     if not isinstance(error, ModuleNotFoundError) or package in {"adapters", "harness", ""}:
-        return MissingDriverError(f"adapter {name!r} cannot be imported: {error}".splitlines()[0])
+        return MissingDriver(f"adapter {name!r} cannot be imported: {error}".splitlines()[0])
     install = _DISTRIBUTIONS.get(package, package)
-    return MissingDriverError(
+    return MissingDriver(
         f"adapter {name!r} needs the package {package!r}, which is not installed: "
         f"pip install '{install}'"
     )

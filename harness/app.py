@@ -56,7 +56,7 @@ class Config:
     ready_dir: Path | None
 
 
-class BadRequest(Exception):  # noqa: N818 - HTTP's own name for it
+class BadRequest(Exception):
     """What the client sent cannot be used; the message says which part."""
 
 

@@ -25,21 +25,19 @@ def test_a_new_file_in_the_folder_is_available(
 
 
 def test_an_unknown_name_lists_the_available_ones() -> None:
-    with pytest.raises(
-        registry.UnknownAdapterError, match=r"'asyncgp'.*asyncpg_pool, psycopg_pool"
-    ):
+    with pytest.raises(registry.UnknownAdapter, match=r"'asyncgp'.*asyncpg_pool, psycopg_pool"):
         registry.load("asyncgp")
 
 
 @pytest.mark.parametrize("name", ["base", "sql", "registry"])
 def test_what_adapters_share_is_no_adapter(name: str) -> None:
-    with pytest.raises(registry.UnknownAdapterError):
+    with pytest.raises(registry.UnknownAdapter):
         registry.load(name)
 
 
 @pytest.mark.parametrize("name", ["no_such_package.stack", "json.no_such_module"])
 def test_a_dotted_name_of_nothing_is_unknown(name: str) -> None:
-    with pytest.raises(registry.UnknownAdapterError, match="can be imported"):
+    with pytest.raises(registry.UnknownAdapter, match="can be imported"):
         registry.load(name)
 
 
@@ -54,7 +52,7 @@ def test_a_dotted_name_is_any_importable_module(
 
 
 def test_a_module_that_is_no_adapter_says_what_it_lacks() -> None:
-    with pytest.raises(registry.NotAnAdapterError, match=r"os\.path has no `Options`"):
+    with pytest.raises(registry.NotAnAdapter, match=r"os\.path has no `Options`"):
         registry.load("os.path")
 
 
@@ -64,7 +62,7 @@ def test_a_missing_driver_names_the_package_to_install(
     (tmp_path / "needy").mkdir()
     (tmp_path / "needy" / "stack.py").write_text("import no_such_driver\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(registry.MissingDriverError, match="pip install 'no_such_driver'"):
+    with pytest.raises(registry.MissingDriver, match="pip install 'no_such_driver'"):
         registry.load("needy.stack")
 
 
