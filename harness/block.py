@@ -3,43 +3,26 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness import endpoints, plan
-from harness.affinity import Places
+from harness.bench import Bench
 from harness.database import activity
-from harness.database.address import Address
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
 from harness.errors import NothingMeasurable, ServerFailed
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
-from harness.matrix import Matrix
 from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import measured, unmeasured
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
-from harness.processes import Processes, finished, tree
+from harness.processes import finished, tree
 from harness.server import Server, fetch, serve
 from harness.together import together
 
 GENERATOR_GRACE_S = 15.0
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Everything the blocks of a run share."""
-
-    matrix: Matrix
-    processes: Processes
-    address: Address
-    postmaster_pid: int | None
-    available_connections: int
-    places: Places
-    folder: Path
-    say: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +56,23 @@ class Block:
 
 async def measure(bench: Bench, setting: Setting, number: int) -> list[Observation]:
     """Run block `number` of `setting`; one observation for each of its stacks, in their order."""
-    matrix = bench.matrix
-    stacks = matrix.stacks_of(matrix.group(setting.group))
-    schedule = plan.schedule(matrix, setting, stacks, bench.available_connections)
-    calls = endpoints.calls_of(setting, matrix.database.users)
-    block = Block(setting, number, schedule, calls)
-    await restore_users(bench.address, matrix.database.users)
-    batches = [stacks] if schedule == "interleaved" else [[stack] for stack in stacks]
+    stacks = bench.matrix.stacks_of(bench.matrix.group(setting.group))
+    block = _block(bench, setting, stacks, number)
+    await restore_users(bench.address, bench.matrix.database.users)
+    interleaved = block.schedule == "interleaved"
+    batches = [stacks] if interleaved else [[stack] for stack in stacks]
     rows: list[Observation] = []
     for batch in batches:
         rows += await _batch(bench, block, batch)
     return rows
+
+
+async def verify(bench: Bench, setting: Setting) -> dict[str, Live | Refused]:
+    """Start every stack of `setting`, ask for every answer once, stop; what became of each."""
+    stacks = bench.matrix.stacks_of(bench.matrix.group(setting.group))
+    block = _block(bench, setting, stacks, 0)
+    async with together([_served(bench, setting, stack) for stack in stacks]) as servers:
+        return await _verified(block, stacks, servers)
 
 
 async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
@@ -118,6 +107,15 @@ def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Co
         slice_s=answer.slice_s,
         lag_p99_ns=answer.lag_p99_ns,
         memory=memory,
+    )
+
+
+def _block(bench: Bench, setting: Setting, stacks: Sequence[Stack], number: int) -> Block:
+    return Block(
+        setting,
+        number,
+        plan.schedule(bench.matrix, setting, stacks, bench.available_connections),
+        endpoints.calls_of(setting, bench.matrix.database.users),
     )
 
 

@@ -3,14 +3,25 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from harness import plan
 from harness.matrix import Matrix
 from harness.model import Setting
-from harness.progress import Standing
 
 BLOCK_OVERHEAD_S = 3.0
 """What a block takes beside its load, until the first one has shown it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is: block `number` of at most `most`, and how its budget stands."""
+
+    number: int
+    most: int
+    elapsed_s: float
+    budget_s: float
+    eta_s: float
 
 
 class Budget:

@@ -13,14 +13,17 @@ import click
 from rich.console import Console
 
 from harness import __version__, matrix, preflight
+from harness.checkup import check
 from harness.duration import parse_duration
 from harness.errors import BadInput, HarnessError
 from harness.findings import sentences
 from harness.matrix import Matrix
 from harness.processes import Processes, on_signals, watched
 from harness.progress import shown
+from harness.results.rebuild import rebuild
 from harness.results.store import opened
 from harness.run import Outcome, run
+from harness.serving import serve_stack
 
 Result = TypeVar("Result")
 
@@ -119,14 +122,72 @@ def run_command(
     return _end(outcome, store.folder, fail_on_invalid)
 
 
+@commands.command("serve", short_help="Serve one stack's app until Ctrl-C.")
+@click.argument("stack")
+@click.option(
+    "--matrix",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("matrix.toml"),
+    show_default=True,
+    help="Where the stack is defined.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: a free one.")
+@click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
+def serve_command(stack: str, path: Path, port: int | None, dsn: str | None) -> int:
+    r"""Serve STACK's app on its own database, ready for curl or wrk.
+
+    \b
+    python -m harness serve asyncpg --port 8000
+    """
+    chosen = _chosen(path, dsn=dsn)
+
+    async def job(processes: Processes) -> None:
+        await serve_stack(chosen, stack, port, processes, click.echo)
+
+    with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how it is meant to end
+        _with_processes(job)
+    return 0
+
+
+@commands.command("check", short_help="Does every stack start and answer alike?")
+@click.argument("path", metavar="[MATRIX]", type=click.Path(path_type=Path), required=False)
+@click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
+def check_command(path: Path | None, dsn: str | None) -> int:
+    r"""Start every stack of MATRIX (default: matrix.toml) and compare their answers.
+
+    \b
+    python -m harness check
+    """
+    chosen = _chosen(path or Path("matrix.toml"), dsn=dsn)
+
+    async def job(processes: Processes) -> bool:
+        return await check(chosen, processes, click.echo)
+
+    return 0 if _with_processes(job) else 1
+
+
+@commands.command("report", short_help="Make the tables and the report of a folder again.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def report_command(folder: Path) -> int:
+    r"""Make every file of DIR again from its blocks.csv.
+
+    \b
+    python -m harness report results/matrix
+    """
+    for name in rebuild(folder):
+        click.echo(folder / name)
+    return 0
+
+
 def _chosen(
     path: Path,
     *,
-    budget: float | None,
-    quick: bool,
-    only: Sequence[str],
-    dsn: str | None,
-    seed: int | None,
+    budget: float | None = None,
+    quick: bool = False,
+    only: Sequence[str] = (),
+    dsn: str | None = None,
+    seed: int | None = None,
 ) -> Matrix:
     """Return the matrix at `path` with the command line's changes to it."""
     read = matrix.read(path)

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -11,21 +10,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.budget import Standing
 from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, setting_text
 from harness.model import Setting, Summary
 from harness.results.markdown import rate_text, verdict_text
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a run is: block `number` of at most `most`, and how its budget stands."""
-
-    number: int
-    most: int
-    elapsed_s: float
-    budget_s: float
-    eta_s: float
 
 
 class Progress(Protocol):

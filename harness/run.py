@@ -1,21 +1,15 @@
 """The main job, top to bottom: database, blocks, records, report."""
 
-import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import affinity, block, environment, plan
-from harness.affinity import Places
-from harness.block import Bench
+from harness.bench import Bench, prepared
 from harness.budget import Budget
 from harness.checks import checked
-from harness.database import activity
-from harness.database.address import Address, resolve
-from harness.database.dataset import dataset
-from harness.database.embedded import cluster
 from harness.findings import Findings, find, precise, setting_text
 from harness.matrix import Matrix
 from harness.model import Setting
@@ -24,9 +18,6 @@ from harness.progress import Progress
 from harness.results import render
 from harness.results.resolved import to_toml
 from harness.results.store import Store
-
-RESERVE = 2
-"""Connections kept for the runner's own questions while the stacks hold theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +41,10 @@ async def run(
     """
     began = time.monotonic()
     places = affinity.places(matrix.run, affinity.usable())
-    async with prepared(matrix, processes, places, progress) as bench:
-        facts = await activity.facts(bench.address)
+    async with prepared(matrix, processes, places, progress.doing) as bench:
         toml = to_toml(matrix)
         described = environment.describe(
-            database=facts,
+            database=bench.facts,
             embedded=matrix.database.dsn is None,
             places=places,
             seed=matrix.run.seed,
@@ -94,38 +84,6 @@ async def _measure(
         if all(precise(matrix, found, setting) for setting in found.settings):
             why = "every ratio is as precise as asked"
     return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
-
-
-@contextlib.asynccontextmanager
-async def prepared(
-    matrix: Matrix, processes: Processes, places: Places, progress: Progress
-) -> AsyncIterator[Bench]:
-    """Yield a bench whose database is up and holds the dataset."""
-    section = matrix.database
-    async with contextlib.AsyncExitStack() as stack:
-        progress.doing("starting Postgres" if section.dsn is None else "connecting")
-        address: Address
-        postmaster_pid: int | None
-        if section.dsn is None:
-            address, postmaster_pid = await stack.enter_async_context(
-                cluster(processes, section.settings, places.database)
-            )
-        else:
-            address = await resolve(section.dsn)
-            postmaster_pid = await activity.local_postmaster(address)
-        progress.doing("filling the tables")
-        await stack.enter_async_context(dataset(address, users=section.users, books=section.books))
-        facts = await activity.facts(address)
-        yield Bench(
-            matrix=matrix,
-            processes=processes,
-            address=address,
-            postmaster_pid=postmaster_pid,
-            available_connections=facts.available_connections - RESERVE,
-            places=places,
-            folder=stack.enter_context(processes.directory("harness-run-")),
-            say=progress.doing,
-        )
 
 
 def _blocks(matrix: Matrix, store: Store) -> Iterator[tuple[int, Setting]]:

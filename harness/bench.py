@@ -1,0 +1,78 @@
+"""What the blocks of a run stand on: a database that holds the dataset, and places to run."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.affinity import Places
+from harness.database import activity
+from harness.database.activity import Facts
+from harness.database.address import Address, resolve
+from harness.database.dataset import dataset
+from harness.database.embedded import cluster
+from harness.matrix import DatabaseSection, Matrix
+from harness.processes import Processes
+
+RESERVE = 2
+"""Connections kept for the runner's own questions while the stacks hold theirs."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything the blocks of a run share.
+
+    `postmaster_pid` is None when the database's processes cannot be seen from here;
+    `say` is told each phase that begins; `folder` is gone when the bench is.
+    """
+
+    matrix: Matrix
+    processes: Processes
+    address: Address
+    postmaster_pid: int | None
+    facts: Facts
+    places: Places
+    folder: Path
+    say: Callable[[str], None]
+
+    @property
+    def available_connections(self) -> int:
+        """How many connections stacks may hold between them."""
+        return self.facts.available_connections - RESERVE
+
+
+@contextlib.asynccontextmanager
+async def prepared(
+    matrix: Matrix, processes: Processes, places: Places, say: Callable[[str], None]
+) -> AsyncIterator[Bench]:
+    """Yield a bench for `matrix`; its database, if it is ours, and its tables go with it."""
+    section = matrix.database
+    async with contextlib.AsyncExitStack() as stack:
+        say("starting Postgres" if section.dsn is None else "connecting")
+        address, postmaster_pid = await stack.enter_async_context(
+            _database(section, processes, places)
+        )
+        say("filling the tables")
+        await stack.enter_async_context(dataset(address, users=section.users, books=section.books))
+        yield Bench(
+            matrix=matrix,
+            processes=processes,
+            address=address,
+            postmaster_pid=postmaster_pid,
+            facts=await activity.facts(address),
+            places=places,
+            folder=stack.enter_context(processes.directory("harness-run-")),
+            say=say,
+        )
+
+
+@contextlib.asynccontextmanager
+async def _database(
+    section: DatabaseSection, processes: Processes, places: Places
+) -> AsyncIterator[tuple[Address, int | None]]:
+    if section.dsn is None:
+        async with cluster(processes, section.settings, places.database) as embedded:
+            yield embedded
+    else:
+        address = await resolve(section.dsn)
+        yield address, await activity.local_postmaster(address)

@@ -1,0 +1,60 @@
+"""`check`: every stack starts and answers every endpoint alike; the machine is fit to measure."""
+
+import os
+from collections.abc import Callable
+
+from harness import affinity, plan
+from harness.bench import Bench, prepared
+from harness.block import Live, verify
+from harness.findings import setting_text
+from harness.matrix import Matrix
+from harness.model import Setting
+from harness.processes import Processes
+
+BUSY_LOAD = 0.5
+"""Load average a core, before we do anything, above which somebody else is using the machine."""
+
+
+async def check(matrix: Matrix, processes: Processes, say: Callable[[str], None]) -> bool:
+    """Say what holds and what does not, a line each; True when all of it holds."""
+    places = affinity.places(matrix.run, affinity.usable())
+    fit = _machine(places, say)
+    async with prepared(matrix, processes, places, lambda _: None) as bench:
+        version, room = bench.facts.version, bench.available_connections
+        say(f"ok    database: Postgres {version}, {room} connections for stacks")
+        answered = [await _setting(bench, each, say) for each in plan.settings(matrix)]
+    return fit and all(answered)
+
+
+def _machine(places: affinity.Places, say: Callable[[str], None]) -> bool:
+    cpus = affinity.usable()
+    count = len(cpus) if cpus is not None else os.cpu_count() or 1
+    if count < 2:
+        say("doubt machine: one CPU; app, load and database take it from each other")
+    elif places == affinity.ANYWHERE:
+        say(f"doubt machine: {count} CPUs, nothing pinned: intervals will be wider")
+    else:
+        say(
+            f"ok    machine: {count} CPUs; app on {_cpus(places.app)}, load on {_cpus(places.load)}"
+        )
+    load = os.getloadavg()[0] / count
+    if load > BUSY_LOAD:
+        say(f"doubt machine: load average {load:.1f} a core: something else is running")
+    return True
+
+
+async def _setting(bench: Bench, setting: Setting, say: Callable[[str], None]) -> bool:
+    name = setting_text(setting, plan.settings(bench.matrix))
+    found = await verify(bench, setting)
+    for stack, each in found.items():
+        if not isinstance(each, Live):
+            word = "skip " if each.outcome == "unsupported" else "FAIL "
+            say(f"{word} {name}: {stack}: {each.reason}")
+    alike = [stack for stack, each in found.items() if isinstance(each, Live)]
+    if alike:
+        say(f"ok    {name}: same answers from {', '.join(alike)}")
+    return all(isinstance(each, Live) or each.outcome == "unsupported" for each in found.values())
+
+
+def _cpus(cpus: frozenset[int] | None) -> str:
+    return "any" if cpus is None else ", ".join(map(str, sorted(cpus)))
