@@ -203,9 +203,8 @@ class Connection(asyncio.BufferedProtocol):
             now_ns = monotonic_ns()
             self.record(now_ns - self._due_ns)
             self.bytes_in += filled
-            if self._filled:
-                self._filled = 0
-                self._room = self._view
+            if self._filled:  # it came in pieces
+                self._begin_answer()
             if self._many:
                 self._take_next_request()
             if self._firing:
