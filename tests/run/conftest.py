@@ -1,0 +1,147 @@
+"""The harness as a user runs it: a process of its own, on matrices small enough to test with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tomli_w
+
+DEADLINE_S = 60.0
+
+RUN = {
+    "budget": "60s",
+    "warmup": "100ms",
+    "measure": "200ms",
+    "slice": "100ms",
+    "max_blocks": 1,
+    "min_blocks": 1,
+    "timeout": "2s",
+}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Return a matrix of two stacks and one setting, with `changes` to its sections."""
+    return {
+        "run": RUN | changes.pop("run", {}),
+        "database": {"users": 40, "books": 40} | changes.pop("database", {}),
+        "stack": [
+            {"name": "asyncpg", "adapter": "asyncpg_pool"},
+            {"name": "psycopg", "adapter": "psycopg_pool"},
+        ],
+        "group": [{"name": "g", "endpoint": ["users_get"], "concurrency": [4], "pool_size": [2]}],
+    } | changes
+
+
+@dataclass
+class Started:
+    """A harness process, and every process it was ever seen to have under it."""
+
+    process: "subprocess.Popen[str]"
+    seen: set[psutil.Process] = field(default_factory=set)
+
+    def look(self) -> set[psutil.Process]:
+        """Note the processes under it now, and return all seen so far."""
+        try:
+            self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            pass
+        return self.seen
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Look until `condition` holds; fail after the deadline."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {DEADLINE_S:.0f} s for {what}"
+            assert self.process.poll() is None, self.output()
+            self.look()
+            time.sleep(0.02)
+
+    def runs(self, word: str) -> bool:
+        """Whether a process with `word` in its command line is under it now."""
+        return any(word in " ".join(_command(each)) for each in self.look())
+
+    def output(self) -> tuple[str, str]:
+        """Wait for its end; what it wrote to stdout and stderr."""
+        deadline = time.monotonic() + DEADLINE_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.look()
+            time.sleep(0.02)
+        return self.process.communicate(timeout=1)
+
+    def left(self, within_s: float = 0.0) -> list[str]:
+        """Return the commands of the seen processes that are still there after `within_s`."""
+        psutil.wait_procs(self.seen, timeout=within_s)
+        return [" ".join(_command(each)) for each in self.seen if _lives(each)]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The temporary folders of the Postgres it was seen to run."""
+        return [
+            Path(argv[argv.index("-D") + 1]).parent
+            for argv in map(_command, self.seen)
+            if "-D" in argv and "postgres" in argv[0]
+        ]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+Start = Callable[..., Started]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts `python -m harness` in `tmp_path` with the given arguments."""
+    started: list[Started] = []
+
+    def begin(*arguments: str, env: dict[str, str] | None = None) -> Started:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)} | (env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(Started(process))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        if each.process.poll() is None:
+            each.process.send_signal(signal.SIGTERM)
+            each.process.communicate(timeout=DEADLINE_S)
+        for stream in (each.process.stdout, each.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@pytest.fixture
+def matrix(tmp_path: Path) -> Callable[..., str]:
+    """Return a function that writes a small matrix with some changes, and gives its file name."""
+
+    def write(name: str = "tiny.toml", **changes: Any) -> str:
+        (tmp_path / name).write_text(tomli_w.dumps(document(**changes)))
+        return name
+
+    return write

@@ -1,0 +1,141 @@
+"""However a run ends, it leaves whole results and nothing running."""
+
+import csv
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.run.conftest import Start
+
+Matrix = Callable[..., str]
+
+LONG = {"max_blocks": 20, "measure": "2s"}
+GONE_WITHIN_S = 5.0
+
+
+def blocks(folder: Path) -> list[dict[str, str]]:
+    try:
+        with (folder / "blocks.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_finished_blocks_and_ends_in_130(
+    start: Start, matrix: Matrix, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = tmp_path / "results" / "tiny"
+    run = start(matrix(run={"max_blocks": 20}))
+    run.until(lambda: blocks(folder), "a first block")
+    run.until(lambda: run.runs("harness.load.generator"), "load")
+    run.process.send_signal(number)
+    _, complained = run.output()
+    assert run.process.returncode == 130
+    assert "interrupted" in complained
+    assert "Traceback" not in complained
+    assert blocks(folder)
+    assert (folder / "report.md").read_text().startswith("# tiny")
+    assert run.left() == []
+    assert not any(each.exists() for each in run.folders)
+
+
+def test_an_impatient_second_signal_changes_nothing(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    run = start(matrix(run=LONG))
+    run.until(lambda: run.runs("harness.load.generator"), "load")
+    for _ in range(3):
+        run.process.send_signal(signal.SIGINT)
+    _, complained = run.output()
+    assert run.process.returncode == 130
+    assert "Traceback" not in complained
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("phase", ["postgres", "granian", "harness.load.generator"])
+def test_a_killed_runner_leaves_nothing_after_five_seconds(
+    start: Start, matrix: Matrix, phase: str
+) -> None:
+    run = start(matrix(run=LONG))
+    run.until(lambda: run.runs(phase), phase)
+    run.look()
+    run.process.kill()
+    run.process.wait()
+    assert run.left(within_s=GONE_WITHIN_S) == []
+    assert not any(each.exists() for each in run.folders)
+
+
+def test_a_generator_that_dies_ends_the_run_with_one_line(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    run = start(matrix(run=LONG))
+    run.until(lambda: run.runs("harness.load.generator"), "load")
+    for each in psutil.Process(run.process.pid).children(recursive=True):
+        if "harness.load.generator" in " ".join(each.cmdline()):
+            each.kill()
+    _, complained = run.output()
+    assert run.process.returncode == 3
+    assert complained.splitlines()[-1].startswith("error: generator: ended with")
+    assert "Traceback" not in complained
+    assert run.left() == []
+
+
+def test_a_server_that_dies_under_load_is_seen_as_errors_of_its_stack_alone(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    run = start(matrix(run={"measure": "1s", "warmup": "1s"}))
+    run.until(lambda: run.runs("harness.load.generator"), "load")
+    (victim,) = [
+        each
+        for each in psutil.Process(run.process.pid).children()
+        if "granian" in " ".join(each.cmdline())
+        and '"psycopg_pool"' in each.environ()["HARNESS_APP"]
+    ]
+    for each in [*victim.children(recursive=True), victim]:
+        each.kill()
+    _, complained = run.output()
+    assert run.process.returncode == 0, complained
+    rows = {row["stack"]: row for row in blocks(tmp_path / "results" / "tiny")}
+    assert rows["asyncpg"]["outcome"] == "ok"
+    assert rows["psycopg"]["outcome"] in ("ok", "failed")
+    assert rows["psycopg"]["rps"] in ("", "0")
+    assert run.left() == []
+
+
+def test_a_failed_start_keeps_the_results_of_the_run_before(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results" / "tiny"
+    start(matrix()).output()
+    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    run = start(matrix(database={"settings": {"max_conections": 5}}))
+    _, complained = run.output()
+    assert run.process.returncode == 2
+    assert complained == (
+        "error: database.settings: Postgres says: "
+        'unrecognized configuration parameter "max_conections"\n'
+    )
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+    assert run.left() == []
+
+
+def test_two_runs_at_once_may_not_share_a_results_folder_but_may_share_the_machine(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    name = matrix(run={"max_blocks": 2})
+    first = start(name)
+    first.until(lambda: first.runs("granian"), "servers")
+    second, third = start(name), start(name, "--results", "elsewhere")
+    _, complained = second.output()
+    assert second.process.returncode == 2
+    assert "another run is writing its results there" in complained
+    for each in (first, third):
+        _, complained = each.output()
+        assert each.process.returncode == 0, complained
+        assert each.left() == []
+    for folder in ("results", "elsewhere"):
+        assert {row["outcome"] for row in blocks(tmp_path / folder / "tiny")} <= {"ok", "invalid"}
