@@ -60,7 +60,18 @@ def narrowed(matrix: Matrix, patterns: Sequence[str]) -> Matrix:
     kept = [g for g in (groups or matrix.groups) if g.stacks is None or stacks.keys() & g.stacks]
     if not kept:
         raise BadInput(f"--only {' '.join(patterns)}: no group holds any of these stacks")
-    return replace(matrix, stacks=stacks, groups=tuple(kept))
+    run = replace(matrix.run, baseline=_if_in(stacks, matrix.run.baseline))
+    return replace(matrix, run=run, stacks=stacks, groups=tuple(_among(stacks, g) for g in kept))
+
+
+def _among(stacks: Mapping[str, Stack], group: Group) -> Group:
+    """Return `group` naming none but `stacks`: what is left must read back as a matrix."""
+    names = None if group.stacks is None else [name for name in group.stacks if name in stacks]
+    return replace(group, stacks=names, baseline=_if_in(stacks, group.baseline))
+
+
+def _if_in(stacks: Mapping[str, Stack], name: str | None) -> str | None:
+    return name if name in stacks else None
 
 
 def quick(matrix: Matrix) -> Matrix:
