@@ -1,6 +1,7 @@
 """`matrix.toml` -> `Matrix`: every mistake in it is found here, and said with its key path."""
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from adapters import registry
+from harness.duration import format_duration
 from harness.errors import BadInput
 from harness.matrix.matrix import Matrix
 from harness.matrix.sections import (
@@ -25,8 +27,28 @@ from harness.matrix.sections import (
 from harness.matrix.values import show
 from harness.model import Stack
 
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that TOML lets stand without quotes."""
+
 MIN_SLICE_S = 0.05
 """Below this, starting and draining 16 connections is a visible part of a slice."""
+
+INT64 = range(-(2**63), 2**63)
+"""The integers of TOML."""
+
+DEEPEST = 8
+"""No key of a matrix lies deeper, those of an option's own tables included."""
+
+WORDS = {
+    "bool_type": "true or false",
+    "dataclass_type": "a table",
+    "dict_type": "a table",
+    "float_type": "a number",
+    "int_type": "an integer",
+    "list_type": "a list",
+    "string_type": "text in quotes",
+}
+"""pydantic's words are of Python and JSON; these are of TOML."""
 
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 """What pydantic calls a key that is not there."""
@@ -45,19 +67,21 @@ def read(path: Path) -> Matrix:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
         raise BadInput(f"{path}: not valid TOML: {error}") from None
     return parse(document, name=path.stem)
 
 
 def parse(document: Mapping[str, Any], name: str) -> Matrix:
     """Check a parsed TOML document. Raises `BadInput` with the path of the first key at fault."""
+    _check_values(document, ())
     try:
         # By way of JSON: in pydantic's strict mode a table is a dataclass only in JSON.
         checked = TypeAdapter(Document).validate_json(orjson.dumps(document))
     except ValidationError as error:
         raise BadInput(_said(_worst(error))) from None
     _check_run(checked.run)
+    _check_database(checked.database)
     stacks = _stacks(checked.stack)
     _check_groups(checked, stacks)
     run_name = checked.run.name or name
@@ -69,6 +93,25 @@ def parse(document: Mapping[str, Any], name: str) -> Matrix:
     return Matrix(run_name, checked.run, checked.database, stacks, tuple(checked.group))
 
 
+def _check_values(value: object, loc: tuple[int | str, ...]) -> None:
+    """Refuse what TOML can say and JSON cannot, which would arrive as something else."""
+    wrong = None
+    if isinstance(value, Mapping | list):
+        if len(loc) > DEEPEST:
+            wrong = "nothing in a matrix lies this deep"
+        parts = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for part, inner in parts if wrong is None else ():
+            _check_values(inner, (*loc, part))
+    elif isinstance(value, float) and not math.isfinite(value):
+        wrong = f"expected a finite number, got {value}"
+    elif isinstance(value, int) and value not in INT64:
+        wrong = f"expected an integer of 64 bits, got {show(value)}"
+    elif not isinstance(value, str | int | float):
+        wrong = f"expected no date or time, got {value}"
+    if wrong is not None:
+        raise BadInput(f"{_path(loc)}: {wrong}")
+
+
 def _check_run(run: Run) -> None:
     if run.max_blocks < run.min_blocks:
         raise BadInput(
@@ -76,9 +119,25 @@ def _check_run(run: Run) -> None:
             f"got {run.max_blocks}"
         )
     if run.slice < MIN_SLICE_S:
-        raise BadInput(f'run.slice: expected "{MIN_SLICE_S * 1000:.0f}ms" or more')
+        raise BadInput(
+            f'run.slice: expected "{format_duration(MIN_SLICE_S)}" or more, '
+            f'got "{format_duration(run.slice)}"'
+        )
     if run.measure < run.slice:
-        raise BadInput("run.measure: expected at least one run.slice")
+        raise BadInput(
+            f'run.measure: expected at least one run.slice ("{format_duration(run.slice)}"), '
+            f'got "{format_duration(run.measure)}"'
+        )
+
+
+def _check_database(database: DatabaseSection) -> None:
+    """Check what the plan needs: it counts connections before a server could refuse."""
+    wanted = str(database.settings.get("max_connections", 1))
+    if not re.fullmatch(r"0*[1-9]\d{0,5}", wanted, re.ASCII):
+        raise BadInput(
+            "database.settings.max_connections: expected a positive integer, "
+            f"got {show(database.settings['max_connections'])}"
+        )
 
 
 def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
@@ -157,7 +216,11 @@ def _said(error: Any) -> str:
         return f"{path}: is required"
     if kind == "expected":
         return f"{path}: {error['msg']}"
-    said = str(error["msg"]).removeprefix("Input should be ")
+    if path in ("stack", "group"):
+        return (
+            f"{path}: expected tables that each begin with [[{path}]], got {show(error['input'])}"
+        )
+    said = WORDS.get(kind) or str(error["msg"]).removeprefix("Input should be ")
     return f"{path}: expected {said}, got {show(error['input'])}"
 
 
@@ -185,7 +248,10 @@ def _known_keys(loc: Iterable[int | str]) -> list[str]:
 def _path(loc: Iterable[int | str]) -> str:
     path = ""
     for part in loc:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += "." * bool(path) + (part if BARE_KEY.fullmatch(part) else show(part))
     return path or "matrix"
 
 

@@ -7,7 +7,8 @@ seconds once read.
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+import orjson
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from harness.matrix.values import Axis, Cpus, Name, PositiveInt, Seconds, distinct, expected, show
@@ -31,19 +32,25 @@ def _affinity(value: object) -> object:
     if value in ("auto", "off"):
         return value
     if isinstance(value, dict):
-        try:
-            return TypeAdapter(Affinity).validate_python(value, strict=False)
-        except ValidationError as error:
-            first = error.errors()[0]
-            path = ".".join(map(str, first["loc"]))
-            raise PydanticCustomError(
-                "expected", "{path}: {said}", {"path": path, "said": first["msg"]}
-            ) from None
+        # What it raises keeps its place: pydantic puts the path to here before it.
+        return TypeAdapter(Affinity).validate_json(orjson.dumps(value))
     raise PydanticCustomError(
         "expected",
         'expected "auto", "off" or a table of app, load and database CPUs, got {value}',
         {"value": show(value)},
     )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str | bool | int | float):
+        return value
+    raise PydanticCustomError(
+        "expected", "expected text, a number, true or false, got {value}", {"value": show(value)}
+    )
+
+
+Plain = str | bool | int | float
+"""What a line of postgresql.conf holds."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,10 @@ class Run:
         Literal["interleaved", "sequential"], expected('"interleaved" or "sequential"')
     ] = "interleaved"
     baseline: Name | None = None
-    affinity: Annotated[Literal["auto", "off"] | Affinity, PlainValidator(_affinity)] = "auto"
+    affinity: Annotated[
+        Literal["auto", "off"] | Affinity,
+        PlainValidator(_affinity, json_schema_input_type=Literal["auto", "off"] | Affinity),
+    ] = "auto"
     timeout: Seconds = 10.0
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
 
@@ -80,7 +90,9 @@ class DatabaseSection:
     dsn: Annotated[str, expected("a Postgres DSN")] | None = field(default=None, repr=False)
     users: PositiveInt = 100
     books: PositiveInt = 200
-    settings: dict[str, str | bool | int | float] = field(default_factory=dict)
+    settings: dict[str, Annotated[Plain, PlainValidator(_plain, json_schema_input_type=Plain)]] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,11 @@ class StackSection:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: Name
-    adapter: Annotated[str, expected("an adapter's name")]
+    adapter: Annotated[
+        str,
+        Field(pattern=r"^[^\s./\\]+(\.[^\s./\\]+)*$"),
+        expected("an adapter's name, or that of a module with its dots"),
+    ]
     lane: Annotated[Lane, expected('"idiomatic" or "matched"')] = "idiomatic"
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -111,9 +127,14 @@ class Group:
         list[EndpointName], AfterValidator(distinct), expected("a list of endpoints")
     ]
     stacks: (
-        Annotated[list[str], AfterValidator(distinct), expected("a list of stack names")] | None
+        Annotated[
+            list[Annotated[str, expected("a stack's name")]],
+            AfterValidator(distinct),
+            expected("a list of stack names"),
+        ]
+        | None
     ) = None
-    baseline: str | None = None
+    baseline: Annotated[str, expected("a stack's name")] | None = None
     mixed_lanes: Annotated[bool, expected("true or false")] = False
     concurrency: Axis = field(default_factory=lambda: [16])
     pool_size: Axis = field(default_factory=lambda: [10])

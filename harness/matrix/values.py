@@ -1,5 +1,6 @@
 """The kinds of value a matrix holds: their types, their bounds, and how a wrong one is put."""
 
+import json
 from typing import Annotated, Any
 
 from pydantic import (
@@ -33,10 +34,10 @@ def expected(words: str) -> WrapValidator:
 
 
 def show(value: object) -> str:
-    """Return a wrong value as the user wrote it, cut short when it is long."""
+    """Return a wrong value as the user wrote it, on one line, cut short when it is long."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -55,7 +56,7 @@ def _duration(value: object) -> float:
 
 def _positive(seconds: float) -> float:
     if seconds <= 0:
-        raise PydanticCustomError("expected", "expected a duration above zero")
+        raise PydanticCustomError("expected", "expected a duration above zero, got 0")
     return seconds
 
 
