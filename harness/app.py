@@ -8,7 +8,7 @@ what a service would run: a router, an adapter, one `orjson.dumps`.
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -76,18 +76,19 @@ def configured(environment: Mapping[str, str]) -> Config:
 async def lifespan(_app: Starlette) -> AsyncIterator[State]:
     """Open the pool before the first request; say in `ready_dir` that it is open, or why not."""
     config = configured(os.environ)
-    try:
-        module = registry.load(config.adapter)
-        pool = module.connect(config.dsn, module.Options(**config.options))
-        adapter = await pool.__aenter__()
-    except Exception as error:
-        _report(config, "failed", {"class": errors.classify(error), "message": _told(error)})
-        raise
-    try:
+    async with AsyncExitStack() as stack:
+        try:
+            adapter = await stack.enter_async_context(_connection(config))
+        except Exception as error:
+            _report(config, "failed", {"class": errors.classify(error), "message": _told(error)})
+            raise
         _report(config, "ready", {})
         yield State(adapter=adapter)
-    finally:
-        await pool.__aexit__(None, None, None)
+
+
+def _connection(config: Config) -> AbstractAsyncContextManager[Adapter]:
+    module = registry.load(config.adapter)
+    return module.connect(config.dsn, module.Options(**config.options))
 
 
 async def users_list(request: Request[State]) -> Response:

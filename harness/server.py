@@ -237,8 +237,11 @@ def _listeners(port: int, workers: int) -> bool:
     """
     if sys.platform != "linux":
         return True
+    try:
+        lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    except OSError:  # a sandbox may hide it
+        return True
     address = f"0100007F:{port:04X}" if sys.byteorder == "little" else f"7F000001:{port:04X}"
-    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     return sum(line.split()[1] == address and line.split()[3] == "0A" for line in lines) >= workers
 
 
