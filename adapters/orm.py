@@ -126,6 +126,28 @@ def book_json(book: Book) -> dict[str, Any]:
     }
 
 
+# Rows of `Shared` are unpacked: `.mappings()` and `_asdict()` look every column up by
+# name, which for 100 users nearly doubles the CPU of the whole call.
+
+
+def user_row_json(row: Sequence[Any]) -> dict[str, Any]:
+    """Turn a row of `Shared`'s users into the answer's shape."""
+    user_id, name, email, created_at = row
+    return {"id": user_id, "name": name, "email": email, "created_at": created_at}
+
+
+def book_row_json(row: Sequence[Any]) -> dict[str, Any]:
+    """Turn a row of `Shared.list_books` into the answer's shape, without its links."""
+    book_id, title, isbn, price_cents, published = row
+    return {
+        "id": book_id,
+        "title": title,
+        "isbn": isbn,
+        "price_cents": price_cents,
+        "published": published,
+    }
+
+
 def _links_json(links: Sequence[Author | Genre]) -> list[dict[str, Any]]:
     return [{"id": each.id, "name": each.name} for each in links]
 

@@ -19,7 +19,16 @@ from sqlalchemy.ext.asyncio import (
 
 from adapters.base import Adapter, Json, PoolOptions
 from adapters.books import with_links
-from adapters.orm import Shared, User, book_json, books, user_json, users
+from adapters.orm import (
+    Shared,
+    User,
+    book_json,
+    book_row_json,
+    books,
+    user_json,
+    user_row_json,
+    users,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +126,27 @@ class Core:
         """Fetch users: one query."""
         async with self._connect() as connection:
             result = await connection.execute(Shared.list_users, {"limit": limit})
-            return [dict(row) for row in result.mappings()]
+            return [user_row_json(row) for row in result]
 
     async def get_user(self, user_id: int) -> Json | None:
         """Fetch one user: one query."""
         async with self._connect() as connection:
             result = await connection.execute(Shared.get_user, {"id": user_id})
-            row = result.mappings().first()
-            return None if row is None else dict(row)
+            row = result.first()
+            return None if row is None else user_row_json(row)
 
     async def insert_user(self, name: str, email: str) -> Json:
         """Insert a user: one statement and a commit."""
         async with self._begin() as connection:
             user = {"name": name, "email": email}
             result = await connection.execute(Shared.insert_user, user)
-            return dict(result.mappings().one())
+            return user_row_json(result.one())
 
     async def list_books(self, limit: int) -> Json:
         """Fetch books, their authors and their genres: a query each."""
         async with self._connect() as connection:
             result = await connection.execute(Shared.list_books, {"limit": limit})
-            found = [dict(row) for row in result.mappings()]
+            found = [book_row_json(row) for row in result]
             ids = {"ids": [book["id"] for book in found]}
             authors = (await connection.execute(Shared.book_authors, ids)).all()
             genres = (await connection.execute(Shared.book_genres, ids)).all()

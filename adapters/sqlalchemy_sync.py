@@ -17,7 +17,16 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from adapters.base import Adapter, Json, PoolOptions
 from adapters.books import with_links
-from adapters.orm import Shared, User, book_json, books, user_json, users
+from adapters.orm import (
+    Shared,
+    User,
+    book_json,
+    book_row_json,
+    books,
+    user_json,
+    user_row_json,
+    users,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,26 +167,26 @@ class Core:
     def list_users(self, limit: int) -> Json:
         """Fetch users: one query."""
         with self._connect() as connection:
-            rows = connection.execute(Shared.list_users, {"limit": limit}).mappings()
-            return [dict(row) for row in rows]
+            rows = connection.execute(Shared.list_users, {"limit": limit})
+            return [user_row_json(row) for row in rows]
 
     def get_user(self, user_id: int) -> Json | None:
         """Fetch one user: one query."""
         with self._connect() as connection:
-            row = connection.execute(Shared.get_user, {"id": user_id}).mappings().first()
-            return None if row is None else dict(row)
+            row = connection.execute(Shared.get_user, {"id": user_id}).first()
+            return None if row is None else user_row_json(row)
 
     def insert_user(self, name: str, email: str) -> Json:
         """Insert a user: one statement and a commit."""
         with self._begin() as connection:
             user = {"name": name, "email": email}
-            return dict(connection.execute(Shared.insert_user, user).mappings().one())
+            return user_row_json(connection.execute(Shared.insert_user, user).one())
 
     def list_books(self, limit: int) -> Json:
         """Fetch books, their authors and their genres: a query each."""
         with self._connect() as connection:
-            rows = connection.execute(Shared.list_books, {"limit": limit}).mappings()
-            found = [dict(row) for row in rows]
+            rows = connection.execute(Shared.list_books, {"limit": limit})
+            found = [book_row_json(row) for row in rows]
             ids = {"ids": [book["id"] for book in found]}
             authors = connection.execute(Shared.book_authors, ids).all()
             genres = connection.execute(Shared.book_genres, ids).all()
