@@ -28,18 +28,22 @@ class Store:
     def record(self, rows: Sequence[Observation]) -> None:
         """Append one block's rows, and have them on disk before returning.
 
-        The first call replaces what an earlier run left in `blocks.csv`.
+        The first call replaces what an earlier run left in `blocks.csv`. What is kept in
+        `observations` is what was written, with its digits: a report made from memory
+        and one made from the file later must be the same bytes.
         Raises `NothingMeasurable` when the disk refuses.
         """
         values = [tables.values(row) for row in rows]
+        whole = tables.table(Observation, values)
         if not self.observations:
-            self.write({BLOCKS: tables.table(Observation, values)})
+            self.write({BLOCKS: whole})
         else:
-            with _disk(self.folder), (self.folder / BLOCKS).open("a", encoding="utf-8") as file:
+            path = self.folder / BLOCKS
+            with _disk(self.folder), path.open("a", encoding="utf-8", newline="") as file:
                 file.write(tables.lines(values))
                 file.flush()
                 os.fsync(file.fileno())
-        self.observations.extend(rows)
+        self.observations.extend(tables.parse(Observation, whole, BLOCKS))
 
     def write(self, files: Mapping[str, str]) -> None:
         """Replace each of `files` (name: text) in one step each."""
@@ -81,9 +85,14 @@ def read(folder: Path) -> list[Observation]:
     path = folder / BLOCKS
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: not UTF-8 text") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
-    return tables.parse(Observation, text, str(path))
+    observations = tables.parse(Observation, text, str(path))
+    if not observations:
+        raise BadInput(f"{path}: holds no observation")
+    return observations
 
 
 @contextlib.contextmanager
