@@ -20,13 +20,16 @@ async def together(
     and leaves one after another: four servers would take four times as long to stop.)
     """
     leave = asyncio.Event()
+    inside: set[asyncio.Future[Value]] = set()
 
     async def hold(
         context: AbstractAsyncContextManager[Value], entered: "asyncio.Future[Value]"
     ) -> None:
         try:
             async with context as value:
-                entered.set_result(value)
+                inside.add(entered)
+                if not entered.cancelled():
+                    entered.set_result(value)
                 await leave.wait()
         except asyncio.CancelledError:
             entered.cancel()
@@ -47,7 +50,8 @@ async def together(
     finally:
         leave.set()
         for holder, value in zip(holders, values, strict=True):
-            if value.cancelled() or not value.done():  # we are leaving before it was entered
+            # We may be leaving before it was entered. Once inside, a cancel would hit its clean-up.
+            if value not in inside:
                 holder.cancel()
         ended = await asyncio.gather(*holders, return_exceptions=True)
     failures = [error for error in ended if isinstance(error, Exception)]
