@@ -8,8 +8,8 @@ from harness.matrix import Matrix
 from harness.model import Setting
 
 POSTGRES_MAX_CONNECTIONS = 100
-RESERVED = 3 + 2
-"""superuser_reserved_connections, and two for the runner itself."""
+RESERVED = 3 + 2 + 2
+"""superuser_reserved_connections, the two that are open when the run counts, and its reserve."""
 
 
 def text(matrix: Matrix) -> str:
