@@ -1,6 +1,7 @@
 """The generator's answer and the processes' costs -> one observation. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -74,9 +75,12 @@ def measured(
     latencies_ns = np.frombuffer(answer.latencies_ns, "<i8").astype(np.int64)
     window_s = sum(each.window_ns for each in answer.slices) / 1e9
     requests = len(latencies_ns)
+    by_class = Errors(*(answer.errors.get(name, 0) for name in ERROR_CLASSES))
     if not window_s:
         said = "; ".join(f"{name}: {text}" for name, text in sorted(answer.messages.items()))
-        return unmeasured(key, block, schedule, "failed", said or "no answer within any window")
+        reason = said or "no answer within any window"
+        row = unmeasured(key, block, schedule, "failed", reason)
+        return replace(row, by_class=by_class, first_errors=_messages(answer))
     rps = requests / window_s
     mean_ms = float(latencies_ns.mean()) / 1e6 if requests else None
     return Observation(
@@ -90,7 +94,7 @@ def measured(
         rps=rps,
         mean_ms=mean_ms,
         latency=_latency(latencies_ns),
-        by_class=Errors(*(answer.errors.get(name, 0) for name in ERROR_CLASSES)),
+        by_class=by_class,
         cost=_with_cpu(memory, answer.slices, requests),
         littles_law=rps * mean_ms / 1000 / key.concurrency if mean_ms is not None else None,
         drift=_drift(answer.slices),
@@ -142,11 +146,12 @@ def _drift(slices: Sequence[Slice]) -> float | None:
     if len(slices) < SLICES_FOR_DRIFT:
         return None
     first, last = _rate(slices[:third]), _rate(slices[-third:])
-    return last / first if first else None
+    return None if not first or last is None else last / first
 
 
-def _rate(slices: Sequence[Slice]) -> float:
-    return 1e9 * sum(each.requests for each in slices) / sum(each.window_ns for each in slices)
+def _rate(slices: Sequence[Slice]) -> float | None:
+    window_ns = sum(each.window_ns for each in slices)
+    return 1e9 * sum(each.requests for each in slices) / window_ns if window_ns else None
 
 
 def _messages(answer: TargetAnswer) -> str:
