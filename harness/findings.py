@@ -43,7 +43,7 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
     messages = {
         key: {
             name: text
-            for row in reversed(cells[key])
+            for row in reversed(stats.spoken_for(cells[key]))
             if row.first_errors
             for name, text in orjson.loads(row.first_errors).items()
         }
@@ -65,12 +65,17 @@ def precise(matrix: Matrix, found: Findings, setting: Setting) -> bool:
     numbers = [each for each in summaries if each.outcome == "ok" and each.rps]
     if not summaries or any(each.blocks < matrix.run.min_blocks for each in numbers):
         return False
-    if found.baselines.get(setting) is None:
-        widths = [_half_width(each.rps_lo, each.rps_hi) for each in numbers]
-    else:
-        pairs = [found.comparisons.get((each.key, "rps")) for each in numbers]
-        widths = [_half_width(pair.lo, pair.hi) for pair in pairs if pair is not None]
+    compared = [each for each in numbers if (each.key, "rps") in found.comparisons] or numbers
+    widths = [_width(found, each) for each in compared]
     return all(width is not None and width <= matrix.run.precision for width in widths)
+
+
+def _width(found: Findings, cell: Summary) -> float | None:
+    """Return half the interval of the cell's ratio; of its req/s where no ratio can be had."""
+    pair = found.comparisons.get((cell.key, "rps"))
+    if pair is not None and pair.ratio is not None:
+        return _half_width(pair.lo, pair.hi)
+    return _half_width(cell.rps_lo, cell.rps_hi)
 
 
 def sentences(found: Findings) -> list[str]:
@@ -112,7 +117,9 @@ def _speed(found: Findings) -> str:
             if key.setting == setting and metric == "rps" and pair.ratio and pair.verdict
         ]
         if pairs:
-            best.append((setting, max(pairs, key=lambda pair: pair.ratio or 0.0)))
+            # A sure winner before a larger ratio that nobody can be sure of.
+            rank = {pair.key: (pair.verdict == "faster", pair.ratio or 0.0) for pair in pairs}
+            best.append((setting, max(pairs, key=lambda pair: rank[pair.key])))
     if not best:
         return "No ratio has enough blocks for a verdict yet."
     parts = []

@@ -81,7 +81,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
     what happened instead: the outcome and reason of the last block.
     """
     good = [row for row in rows if row.outcome == "ok"]
-    seen = good or rows
+    seen = spoken_for(rows)
     errors = _sum_errors(row.by_class for row in seen)
     requests = sum(row.requests for row in good)
     attempts = requests + errors.total
@@ -104,6 +104,11 @@ def summarise(rows: Sequence[Observation]) -> Summary:
     )
 
 
+def spoken_for(rows: Sequence[Observation]) -> Sequence[Observation]:
+    """Return the blocks a cell's errors are taken from: those with a number, else all."""
+    return [row for row in rows if row.outcome == "ok"] or rows
+
+
 def _rate(rates: Sequence[float]) -> Interval | None:
     """Return the mean req/s; a block without one good answer leaves no logs, so no interval."""
     if not rates:
@@ -116,14 +121,20 @@ def _rate(rates: Sequence[float]) -> Interval | None:
 def compare(
     cell: Sequence[Observation], baseline: Sequence[Observation], metric: Metric
 ) -> Interval | None:
-    """Return the ratio of `cell` to `baseline` over the blocks both have; None without any."""
-    theirs = {row.block: value for row in baseline if (value := _value(row, metric))}
-    ratios = [
-        value / theirs[row.block]
+    """Return the ratio of `cell` to `baseline` over the blocks both have; None without any.
+
+    None too when either had nothing in one of them: to leave that block out would
+    flatter whoever failed in it.
+    """
+    theirs = {row.block: value for row in baseline if (value := _value(row, metric)) is not None}
+    pairs = [
+        (value, theirs[row.block])
         for row in cell
-        if row.block in theirs and (value := _value(row, metric))
+        if row.block in theirs and (value := _value(row, metric)) is not None
     ]
-    return log_interval(ratios) if ratios else None
+    if not pairs or not all(map(all, pairs)):
+        return None
+    return log_interval([mine / base for mine, base in pairs])
 
 
 def comparisons(
@@ -274,10 +285,15 @@ def _sum_errors(many: Iterable[Errors]) -> Errors:
 
 
 def _flags(rows: Sequence[Observation]) -> str:
-    """Return each doubt once, with its number of blocks when not all had it, and the reasons."""
+    """Return each doubt once, with its number of blocks when not all had it, and the reasons.
+
+    Beside a number, a reason is that of a block left out of it, and says so.
+    """
     counts: dict[str, int] = defaultdict(int)
+    number = any(row.outcome == "ok" for row in rows)
     for row in rows:
-        for doubt in filter(None, (*row.flags.split("; "), row.reason)):
+        reason = f"{row.outcome}: {row.reason}" if number and row.reason else row.reason
+        for doubt in filter(None, (*row.flags.split("; "), reason)):
             counts[doubt] += 1
     return "; ".join(
         doubt if count == len(rows) else f"{doubt} ({count} of {len(rows)} blocks)"
