@@ -43,7 +43,7 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
 
 def results_table(found: Findings, setting: Setting) -> str:
     """Return the Markdown table of one setting: a row a stack, fastest first."""
-    rows = sorted(found.of(setting), key=lambda each: -(each.rps or -1.0))
+    rows = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
     return _table(HEADINGS, (_row(found, each) for each in rows))
 
 
@@ -64,19 +64,20 @@ def _setting(found: Findings, setting: Setting) -> str:
 
 def _row(found: Findings, cell: Summary) -> list[str]:
     pair = found.comparisons.get((cell.key, "rps"))
+    alone = DASH if found.baselines.get(cell.key.setting) is None else "baseline"
     if cell.outcome != "ok":
         return [cell.key.stack, cell.outcome, *[DASH] * 8, _escaped(cell.flags)]
     return [
         cell.key.stack,
         rate_text(cell),
-        _ratio(pair) if pair else "baseline",
+        _ratio(pair) if pair else alone,
         verdict_text(pair, cell.blocks) if pair else "",
         _number(cell.latency.p50_ms),
         _number(cell.latency.p99_ms),
         _number(cell.cost.app_cpu_us),
         _number(cell.cost.db_cpu_us),
         _number(cell.cost.rss_end_mib),
-        f"{cell.error_pct:.2g} %" if cell.errors and cell.error_pct else "0",
+        f"{cell.error_pct:.3g} %" if cell.errors and cell.error_pct else "0",
         _escaped(cell.flags),
     ]
 
@@ -162,10 +163,10 @@ def _method(matrix: Matrix) -> str:
 def _environment(environment: Mapping[str, Any]) -> str:
     machine, cpu = environment["machine"], environment["cpu"]
     database, packages = environment["database"], environment["packages"]
-    settings = ", ".join(f"{name} {value}" for name, value in database["settings"].items())
+    settings = ", ".join(f"{name} {value}" for name, value in sorted(database["settings"].items()))
     affinity = ", ".join(
         f"{part} on {' '.join(map(str, cpus))}" if cpus is not None else f"{part} anywhere"
-        for part, cpus in environment["affinity"].items()
+        for part, cpus in sorted(environment["affinity"].items())
     )
     rows = [
         ("CPU", f"{cpu['count']} x {cpu['model']}"),
@@ -174,9 +175,9 @@ def _environment(environment: Mapping[str, Any]) -> str:
         ("system", f"{machine['system']} {machine['kernel']} {machine['arch']}"),
         ("Python", environment["python"]),
         ("Postgres", f"{database['version']}{' (embedded)' * database['embedded']}: {settings}"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("packages", ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))),
     ]
-    return "## Environment\n\n" + _table(("", ""), rows)
+    return "## Environment\n\n" + _table(("", ""), ((name, _escaped(said)) for name, said in rows))
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -192,4 +193,6 @@ def _number(value: float | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    """One line, no HTML, no new column: a message is whatever a database or a driver said."""
+    line = " ".join(text.split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

@@ -1,13 +1,16 @@
 """`report DIR`: everything in a results folder again, from its `blocks.csv`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from harness import matrix
+from harness import matrix, plan
 from harness.errors import BadInput
 from harness.findings import find
+from harness.matrix import Matrix
+from harness.model import Observation
 from harness.results import render, store
 
 
@@ -18,10 +21,31 @@ def rebuild(folder: Path) -> list[str]:
     """
     observations = store.read(folder)
     measured = matrix.read(folder / "matrix.toml")
-    files = render.files(measured, find(measured, observations), _environment(folder))
+    files = _files(folder, measured, observations, _environment(folder))
     with store.opened(folder) as opened:
         opened.write(files)
     return list(files)
+
+
+def _files(
+    folder: Path,
+    measured: Matrix,
+    observations: Sequence[Observation],
+    environment: Mapping[str, Any],
+) -> dict[str, str]:
+    cells = set(plan.cells(measured))
+    stray = next((row.key for row in observations if row.key not in cells), None)
+    if stray is not None:
+        raise BadInput(
+            f"{folder / store.BLOCKS}: holds {stray.stack} on {stray.endpoint} in {stray.group}, "
+            "a cell that the matrix.toml beside it does not"
+        )
+    try:
+        return render.files(measured, find(measured, observations), environment)
+    except ValueError as error:
+        raise BadInput(f"{folder / store.BLOCKS}: not as it was written: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{folder / 'env.json'}: not an environment of a run: {error}") from None
 
 
 def _environment(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from harness.errors import BadInput
 from harness.model import Comparison, Summary
 
 Record = TypeVar("Record")
+RATES = ("rps", "rps_lo", "rps_hi")
+RATIOS = ("ratio", "lo", "hi")
 
 
 def columns(kind: type) -> list[str]:
@@ -53,26 +55,30 @@ def parse(kind: type[Record], text: str, name: str) -> list[Record]:
     Raises `BadInput` that names the file `name` and the line for anything else.
     """
     whole = text[: text.rfind("\n") + 1]
-    reader = csv.reader(io.StringIO(whole))
-    header = next(reader, None)
-    if header != columns(kind):
-        raise BadInput(f"{name}: its columns are not those of this version of the harness")
+    reader = csv.reader(io.StringIO(whole, newline=""))
+    header = columns(kind)
     records = []
-    for row in reader:
-        try:
-            records.append(_build(kind, dict(zip(header, row, strict=True))))
-        except ValueError as error:
-            raise BadInput(f"{name}: line {reader.line_num}: {error}") from None
+    try:
+        if next(reader, None) != header:
+            raise BadInput(f"{name}: its columns are not those of this version of the harness")
+        for row in reader:
+            records.append(_build(kind, _named(header, row)))
+    except (ValueError, csv.Error) as error:
+        raise BadInput(f"{name}: line {reader.line_num}: {error}") from None
     return records
 
 
 def summary_row(summary: Summary) -> list[Any]:
-    """Return a row of `cells.csv`: req/s to the digits its interval supports, the rest to three."""
+    """Return a row of `cells.csv`: req/s to the digits its interval supports, the rest to three.
+
+    The key is left as it is: cells are found by it.
+    """
     places = supported_places(summary.rps, summary.rps_lo, summary.rps_hi)
-    rates = {"rps": summary.rps, "rps_lo": summary.rps_lo, "rps_hi": summary.rps_hi}
-    return [
-        round_to(rates[name], places) if name in rates else _significant(value)
-        for name, value in zip(columns(Summary), values(summary), strict=True)
+    key = values(summary.key)
+    measured = zip(columns(Summary)[len(key) :], values(summary)[len(key) :], strict=True)
+    return key + [
+        round_to(value, places) if name in RATES else _significant(value)
+        for name, value in measured
     ]
 
 
@@ -80,7 +86,7 @@ def comparison_row(pair: Comparison) -> list[Any]:
     """Return a row of `pairs.csv`, its numbers to the digits the interval supports."""
     places = supported_places(pair.ratio, pair.lo, pair.hi)
     return [
-        round_to(value, places) if name in ("ratio", "lo", "hi") else value
+        round_to(value, places) if name in RATIOS else value
         for name, value in zip(columns(Comparison), values(pair), strict=True)
     ]
 
@@ -100,9 +106,13 @@ def supported_places(value: float | None, lo: float | None, hi: float | None) ->
 
 
 def round_to(value: float | None, places: int) -> float | int | None:
-    """Round to `places` decimals; a whole number when there are none."""
-    if value is None:
-        return None
+    """Round to `places` decimals, yet never below two digits; a whole number when none are left.
+
+    An interval wider than its number would otherwise leave a 0 where something was measured.
+    """
+    if not value:
+        return value if value is None else 0
+    places = max(places, 1 - math.floor(math.log10(abs(value))))
     return round(value, places) if places > 0 else int(round(value, places))
 
 
@@ -119,7 +129,16 @@ def _is_record(hint: Any) -> bool:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    assert math.isfinite(value)  # what could not be measured is None
+    return f"{value:.6g}"
+
+
+def _named(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+    if len(row) != len(header):
+        raise ValueError(f"expected {len(header)} fields, got {len(row)}")
+    return dict(zip(header, row, strict=True))
 
 
 def _build(kind: type[Record], row: Mapping[str, str]) -> Record:
@@ -143,6 +162,9 @@ def _value(hint: Any, text: str, name: str) -> Any:
         return None
     kind = next(kind for kind in kinds if kind is not types.NoneType)
     try:
-        return kind(text)
+        value = kind(text)
     except ValueError:
         raise ValueError(f"{name}: expected a number, got {text!r}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {text!r}")
+    return value
