@@ -57,15 +57,12 @@ def parse(kind: type[Record], text: str, name: str) -> list[Record]:
     whole = text[: text.rfind("\n") + 1]
     reader = csv.reader(io.StringIO(whole, newline=""))
     header = columns(kind)
-    records = []
     try:
         if next(reader, None) != header:
             raise BadInput(f"{name}: its columns are not those of this version of the harness")
-        for row in reader:
-            records.append(_build(kind, _named(header, row)))
+        return [_build(kind, _named(header, row)) for row in reader]
     except (ValueError, csv.Error) as error:
         raise BadInput(f"{name}: line {reader.line_num}: {error}") from None
-    return records
 
 
 def summary_row(summary: Summary) -> list[Any]:
