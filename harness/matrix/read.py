@@ -53,6 +53,9 @@ WORDS = {
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 """What pydantic calls a key that is not there."""
 
+DOCUMENT = TypeAdapter(Document)
+"""Made once: that takes longer than all the checking."""
+
 SWEPT = ("pool_size",)
 """Options that come from a group's axis; given by hand they would say it twice."""
 
@@ -77,7 +80,7 @@ def parse(document: Mapping[str, Any], name: str) -> Matrix:
     _check_values(document, ())
     try:
         # By way of JSON: in pydantic's strict mode a table is a dataclass only in JSON.
-        checked = TypeAdapter(Document).validate_json(orjson.dumps(document))
+        checked = DOCUMENT.validate_json(orjson.dumps(document))
     except ValidationError as error:
         raise BadInput(_said(_worst(error))) from None
     _check_run(checked.run)
