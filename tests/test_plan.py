@@ -1,0 +1,131 @@
+"""What is measured, in which order."""
+
+from collections import Counter
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import plan
+from harness.model import Stack
+from tests.factories import a_key, a_matrix
+
+AXES = {
+    "name": "g",
+    "endpoint": ["users_get", "users_list"],
+    "concurrency": [1, 16],
+    "pool_size": [5, 10],
+    "workers": [1, 2],
+}
+
+
+def test_a_group_expands_to_the_product_of_its_axes() -> None:
+    settings = plan.settings(a_matrix(group=[AXES]))
+    assert len(settings) == 16
+    assert len(set(settings)) == 16
+    assert (settings[0].endpoint, settings[0].concurrency, settings[0].workers) == (
+        "users_get",
+        1,
+        1,
+    )
+
+
+def test_only_list_endpoints_have_a_limit_and_its_axis() -> None:
+    group = {"name": "g", "endpoint": ["users_get", "users_list", "books_list"], "limit": [1, 5]}
+    found = [(each.endpoint, each.limit) for each in plan.settings(a_matrix(group=[group]))]
+    lists = [(name, rows) for name in ("users_list", "books_list") for rows in (1, 5)]
+    assert found == [("users_get", None), *lists]
+
+
+def test_lists_have_their_documented_rows_when_none_are_named() -> None:
+    group = {"name": "g", "endpoint": ["users_list", "books_list", "users_insert"]}
+    found = [each.limit for each in plan.settings(a_matrix(group=[group]))]
+    assert found == [100, 20, None]
+
+
+def test_a_cell_is_a_stack_in_a_setting() -> None:
+    matrix = a_matrix(group=[AXES, {"name": "h", "endpoint": ["users_get"], "stacks": ["other"]}])
+    cells = plan.cells(matrix)
+    assert len(cells) == len(set(cells)) == 2 * 16 + 1
+    assert [key.stack for key in cells[:2]] == ["base", "other"]
+    assert (cells[-1].group, cells[-1].stack, cells[-1].adapter) == ("h", "other", "asyncpg_pool")
+
+
+def test_a_pass_gives_every_setting_one_block() -> None:
+    matrix = a_matrix(group=[AXES], run={"max_blocks": 5})
+    passes = list(plan.passes(matrix))
+    assert [number for number, _ in passes] == [1, 2, 3, 4, 5]
+    for _, order in passes:
+        assert Counter(order) == Counter(plan.settings(matrix))
+
+
+def test_the_order_of_passes_is_random_and_the_seeds() -> None:
+    def orders(seed: int) -> list[object]:
+        return list(plan.passes(a_matrix(group=[AXES], run={"seed": seed})))
+
+    assert orders(1) == orders(1)
+    assert orders(1) != orders(2)
+    (_, first), (_, second) = islice(plan.passes(a_matrix(group=[AXES])), 2)
+    assert first != second
+
+
+@given(st.integers(1, 8), st.integers(0, 2**63 - 1), st.integers(1, 20))
+def test_every_round_gives_each_stack_one_slice(stacks: int, seed: int, block: int) -> None:
+    matrix = a_matrix()
+    setting = plan.settings(matrix)[0]
+    rounds = plan.rounds(matrix, setting, block, stacks)
+    assert len(rounds) == plan.ROUNDS
+    assert all(sorted(order) == list(range(stacks)) for order in rounds)
+
+
+def test_rounds_are_those_of_their_seed_setting_and_block() -> None:
+    matrix = a_matrix(group=[AXES])
+    one, other = plan.settings(matrix)[:2]
+    rounds = plan.rounds(matrix, one, 1, 4)
+    assert plan.rounds(matrix, one, 1, 4) == rounds
+    assert plan.rounds(matrix, other, 1, 4) != rounds
+    assert plan.rounds(matrix, one, 2, 4) != rounds
+    assert plan.rounds(a_matrix(run={"seed": 2}), one, 1, 4) != rounds
+
+
+def test_no_stack_is_favoured_by_its_place_in_a_round() -> None:
+    matrix = a_matrix()
+    setting = plan.settings(matrix)[0]
+    firsts = Counter(
+        order[0] for block in range(50) for order in plan.rounds(matrix, setting, block, 4)
+    )
+    assert all(abs(count / (50 * plan.ROUNDS) - 0.25) < 0.04 for count in firsts.values())
+
+
+def a_stack(**options: object) -> Stack:
+    return Stack("s", "sqlalchemy_sync", "idiomatic", options)
+
+
+def test_a_stack_may_open_its_pool_and_its_overflow_in_every_worker() -> None:
+    setting = a_key(pool_size=10, workers=3).setting
+    assert plan.connections(a_stack(), setting) == 30
+    assert plan.connections(a_stack(max_overflow=5), setting) == 45
+
+
+@pytest.mark.parametrize(
+    ("available", "schedule"), [(40, "interleaved"), (30, "interleaved"), (29, "sequential")]
+)
+def test_stacks_that_cannot_all_connect_run_one_at_a_time(available: int, schedule: str) -> None:
+    setting = a_key(pool_size=10).setting
+    stacks = [a_stack(), a_stack(max_overflow=10)]
+    assert plan.schedule(a_matrix(), setting, stacks, available) == schedule
+
+
+def test_a_sequential_run_is_sequential_however_much_room_there_is() -> None:
+    matrix = a_matrix(run={"schedule": "sequential"})
+    assert plan.schedule(matrix, a_key().setting, [a_stack()], 1000) == "sequential"
+
+
+def test_a_block_takes_its_load_and_its_overhead() -> None:
+    assert plan.block_s(a_matrix(run={"warmup": "1s", "measure": "2s"}), 4, 3.0) == 15.0
+
+
+def test_the_setting_gives_the_pool_its_size() -> None:
+    options = plan.options(a_stack(pool_size=10, threads=40), a_key(pool_size=7).setting)
+    assert options == {"pool_size": 7, "threads": 40}

@@ -1,0 +1,47 @@
+import pytest
+
+from harness import preflight
+from tests.factories import a_matrix
+
+
+def said(**sections: object) -> list[str]:
+    return preflight.text(a_matrix(**sections)).splitlines()
+
+
+def limited(max_connections: object) -> dict[str, object]:
+    return {"settings": {"max_connections": max_connections}}
+
+
+def test_the_plan_names_cells_connections_and_time() -> None:
+    assert said() == [
+        "users_get: base, other; 20 connections of 93",
+        (
+            "2 cells in 1 settings; one block of each takes about 9s, "
+            "so a budget of 5m gives about 20 blocks each"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("room", "end"),
+    [
+        (27, "20 connections of 20"),
+        ("26", "20 connections of 19: one stack at a time"),
+        (16, "base needs 10 connections of 9: it will be refused some"),
+    ],
+)
+def test_too_few_connections_are_foreseen(room: object, end: str) -> None:
+    assert said(database=limited(room))[0] == f"users_get: base, other; {end}"
+
+
+def test_a_server_of_the_users_may_hold_any_number() -> None:
+    assert said(database={"dsn": "postgresql://h/d"})[0].endswith("; 20 connections at once")
+
+
+def test_a_budget_too_short_for_verdicts_is_foreseen() -> None:
+    lines = said(run={"budget": "20s"})
+    assert lines[-2].endswith("so a budget of 20s gives about 2 blocks each")
+    assert lines[-1] == (
+        "that is fewer than run.min_blocks (3): no verdicts; "
+        "raise run.budget, or measure less with --only"
+    )
