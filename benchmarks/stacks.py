@@ -1,13 +1,14 @@
 """What the harness's app and adapters add to a request: CPU against a bare route.
 
-    python -m benchmarks.stacks [--measure 10] [--only GLOB]
+    python -m benchmarks.stacks [--blocks 8] [--measure 2] [--only GLOB]
 
 For each adapter's idiomatic lane the same endpoint is served twice by the same
 Granian: by `harness.app`, and by a Starlette app of one route with the driver's
 calls in line (`bare.py`). The harness's own generator loads them by turns in short slices
-and reads the CPU clocks of their processes at the edges of each. Printed: medians of
-CPU per request, and the mean ratio harness / bare of neighbouring slices with its 95 %
-t interval, on the log scale.
+and reads the CPU clocks of their processes at the edges of each. Two launches of the same
+server differ by some percent, so a pair of fresh servers is one block, and blocks are
+what the interval is over. Printed: medians of CPU per request, and the mean ratio
+harness / bare with its 95 % t interval, on the log scale.
 
 Needs two cores; run it from the root of a checkout.
 """
@@ -27,6 +28,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from scipy import stats
 
 from benchmarks.bare import POOL, VARIABLE
+from harness.database.address import Address
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
 from harness.load.http import request_bytes
@@ -37,8 +39,8 @@ from harness.server import Server, _argv, _environment, _reserved, fetch, serve
 
 NAMES = ("asyncpg_pool", "psycopg_pool", "sqlalchemy_async", "sqlalchemy_sync")
 PATHS = {"users_get": "/users/7", "books_list": "/books?limit=20"}
-SLICE_S = 0.1
-CONNECTIONS = 16
+SLICE_S = 0.05
+CONNECTIONS = 8
 APP_CORE, LOAD_CORE = frozenset({0}), frozenset({1})
 
 
@@ -76,7 +78,7 @@ async def loaded(
     job = Job(
         timeout_s=10.0,
         slice_s=SLICE_S,
-        warmup_s=2.0,
+        warmup_s=0.5,
         measure_s=measure_s,
         targets=tuple(target(each, path, body) for each in servers),
         rounds=rounds,
@@ -97,14 +99,15 @@ def target(server: Server, path: str, body: bytes) -> Target:
     return Target(server.name, server.host, server.port, CONNECTIONS, (request,), pids)
 
 
-def cpu_us(answer: TargetAnswer) -> list[float]:
-    """App CPU per request of each slice, in the order of the rounds."""
+def cpu_us(answer: TargetAnswer) -> float:
+    """App CPU per request over all slices."""
     assert not answer.errors, answer.messages
-    return [(each.app_cpu_ns or 0) / each.requests / 1e3 for each in answer.slices]
+    total_ns = sum(each.app_cpu_ns or 0 for each in answer.slices)
+    return total_ns / sum(each.requests for each in answer.slices) / 1e3
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of log ratios and its 95 % t interval, as ratios again."""
+    """Return the mean of log ratios and its 95 % t interval, as ratios again."""
     logs = [math.log(each) for each in ratios]
     mean = statistics.fmean(logs)
     half = stats.t.ppf(0.975, len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
@@ -127,43 +130,53 @@ async def main(arguments: argparse.Namespace) -> None:
             cluster(processes, settings, LOAD_CORE) as (address, _),
             dataset(address, users=100, books=200),
         ):
-            dsn, password = address.dsn("benchmark"), address.password
             print(f"{'adapter':18}{'endpoint':12}{'harness us':>12}{'bare us':>10}   ratio")
-            for name, endpoint in cells(arguments.only):
-                path = PATHS[endpoint]
-                async with (
-                    serve(
-                        processes,
-                        name="harness",
-                        adapter=name,
-                        options={"pool_size": POOL},
-                        dsn=dsn,
-                        password=password,
-                        workers=1,
-                        connections=CONNECTIONS,
-                        cpus=APP_CORE,
-                    ) as ours,
-                    bare_server(processes, name, endpoint, dsn, password) as theirs,
-                ):
-                    body = (await fetch(ours, "GET", path)).body
-                    assert (await fetch(theirs, "GET", path)).body == body, "different answers"
-                    servers = (ours, theirs)
-                    answers = await loaded(processes, servers, path, body, arguments.measure)
-                report(name, endpoint, *map(cpu_us, answers))
+            for cell in cells(arguments.only):
+                blocks = [
+                    await block(processes, address, *cell, arguments.measure)
+                    for _ in range(arguments.blocks)
+                ]
+                report(*cell, blocks)
 
 
-def report(name: str, endpoint: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
+async def block(
+    processes: Processes, address: Address, name: str, endpoint: str, measure_s: float
+) -> tuple[float, float]:
+    """Return CPU us per request of harness and bare, each a process of its own making."""
+    path, dsn = PATHS[endpoint], address.dsn("benchmark")
+    async with (
+        serve(
+            processes,
+            name="harness",
+            adapter=name,
+            options={"pool_size": POOL},
+            dsn=dsn,
+            password=address.password,
+            workers=1,
+            connections=CONNECTIONS,
+            cpus=APP_CORE,
+        ) as ours,
+        bare_server(processes, name, endpoint, dsn, address.password) as theirs,
+    ):
+        body = (await fetch(ours, "GET", path)).body
+        assert (await fetch(theirs, "GET", path)).body == body, "different answers"
+        first, second = await loaded(processes, (ours, theirs), path, body, measure_s)
+    return cpu_us(first), cpu_us(second)
+
+
+def report(name: str, endpoint: str, blocks: Sequence[tuple[float, float]]) -> None:
     """Print one line."""
-    mean, low, high = interval([a / b for a, b in zip(ours, theirs, strict=True)])
+    ours, theirs = (statistics.median(side) for side in zip(*blocks, strict=True))
+    mean, low, high = interval([a / b for a, b in blocks])
     print(
-        f"{name:18}{endpoint:12}{statistics.median(ours):12.1f}{statistics.median(theirs):10.1f}"
-        f"   {mean:.3f} [{low:.3f}, {high:.3f}]  of {len(ours)}",
+        f"{name:18}{endpoint:12}{ours:12.1f}{theirs:10.1f}   {mean:.3f} [{low:.3f}, {high:.3f}]",
         flush=True,
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__)
-    parser.add_argument("--measure", type=float, default=10.0, help="seconds per server")
+    parser.add_argument("--blocks", type=int, default=8, help="pairs of fresh servers")
+    parser.add_argument("--measure", type=float, default=2.0, help="seconds per server and block")
     parser.add_argument("--only", default="*", help="a glob on 'adapter endpoint'")
     asyncio.run(main(parser.parse_args()))

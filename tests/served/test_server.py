@@ -87,6 +87,20 @@ async def backends(dsn: str, application: str) -> int:
         return int(await cursor.fetchone() or 0)
 
 
+async def waits_for_a_lock(dsn: str) -> bool:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        cursor = await connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.rowcount > 0
+
+
+async def refuses(server: Server) -> bool:
+    try:
+        await fetch(server, "GET", "/noop", timeout_s=0.2)
+    except OSError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_endpoint_of_every_stack_answers(served: Served, name: str) -> None:
     async def story() -> None:
@@ -270,6 +284,23 @@ def test_two_workers_have_a_pool_each_and_nothing_is_left_after(served: Served) 
         await eventually(gone)
 
     asyncio.run(story())
+
+
+def test_a_request_in_flight_is_answered_before_the_server_stops(served: Served) -> None:
+    async def story() -> int:
+        stack = contextlib.AsyncExitStack()
+        server = await stack.enter_async_context(served("asyncpg_pool"))
+        async with await psycopg.AsyncConnection.connect(served.database.dsn) as holder:
+            await holder.execute("LOCK TABLE harness.users IN ACCESS EXCLUSIVE MODE")
+            request = asyncio.ensure_future(fetch(server, "GET", "/users/7"))
+            await eventually(lambda: waits_for_a_lock(served.database.dsn))
+            stopping = asyncio.ensure_future(stack.aclose())
+            await eventually(lambda: refuses(server))
+        answer = await request
+        await stopping
+        return answer.status
+
+    assert asyncio.run(story()) == 200
 
 
 def test_four_servers_start_side_by_side_on_ports_of_their_own(served: Served) -> None:
