@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Self
 
 BLANK_LINE = b"\r\n\r\n"
-LAST_CHUNK = b"\r\n0\r\n\r\n"
 LONGEST_HEAD = 65536
 
 
@@ -165,48 +164,30 @@ class ReplyReader:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How an answer like an earlier one can be recognised without parsing it.
+    """How an answer like the last one is recognised without parsing it.
 
-    An answer is whole, and has the same status and size, when `length` bytes have come,
-    they begin with `status_line`, the head ends at `head_end` and `size` stands at
-    `size_at`: the content-length line, or the last chunk. Headers in between may change
-    their value, as `date` does each second, but not their length.
+    It is whole when `length` bytes have come and they begin with `head`, blank line
+    included: the same content-length then says that they are all. A `date` that moves on
+    costs one parse a second. A chunked answer has no shape: its length proves nothing.
     """
 
+    head: bytes
     length: int
-    status_line: bytes
-    head_end: int
-    size: bytes
-    size_at: int
 
     @classmethod
     def of(cls, reply: Reply, buffer: bytearray) -> Self | None:
         """Learn from an answer that lies in `buffer`; None when the next may be framed anew."""
-        if reply.start != 0 or not reply.head.keep_alive:
+        sized = reply.head.content_length is not None and not reply.head.chunked
+        if not sized or not reply.head.keep_alive or reply.start != 0:
             return None
-        head = bytes(buffer[: reply.body_at])
-        if reply.head.chunked:
-            size, size_at = LAST_CHUNK, reply.end - len(LAST_CHUNK)
-            if bytes(buffer[size_at : reply.end]) != LAST_CHUNK:  # trailers, or no chunk at all
-                return None
-        else:
-            size_at = head.lower().find(b"\r\ncontent-length:") + 2
-            size = head[size_at : head.find(b"\r\n", size_at) + 2]
-        status_line = head[: head.find(b"\r\n") + 2]
-        return cls(reply.end, status_line, reply.body_at - len(BLANK_LINE), size, size_at)
+        return cls(bytes(buffer[: reply.body_at]), reply.end)
 
     def partly_in(self, buffer: bytearray, filled: int) -> bool:
         """Whether `buffer[:filled]` is the beginning of such an answer, its head complete."""
-        return (
-            self.head_end + len(BLANK_LINE) <= filled < self.length
-            and self.size_at < self.head_end
-            and buffer.startswith(self.status_line)
-            and buffer.startswith(self.size, self.size_at)
-            and buffer.startswith(BLANK_LINE, self.head_end)
-        )
+        return len(self.head) <= filled < self.length and buffer.startswith(self.head)
 
 
-UNKNOWN = Shape(length=-1, status_line=b"", head_end=0, size=b"", size_at=0)
+UNKNOWN = Shape(head=b"", length=-1)
 """Of an answer not seen yet: nothing has this shape."""
 
 
