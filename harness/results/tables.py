@@ -91,15 +91,16 @@ def comparison_row(pair: Comparison) -> list[Any]:
 def supported_places(value: float | None, lo: float | None, hi: float | None) -> int:
     """Return the decimal places at which `value` still says something.
 
-    Two digits of the half-width, yet never fewer than two of the value; three of the
-    value when it has no interval. Negative places round before the point.
+    Two digits of the half-width, yet at least two and at most six of the value (what
+    `blocks.csv` holds); three of the value when it has no interval. Negative places
+    round before the point.
     """
     if not value:
         return 0
     first = -math.floor(math.log10(abs(value)))
     if lo is None or hi is None or hi <= lo:
         return first + 2
-    return max(first + 1, 1 - math.floor(math.log10((hi - lo) / 2)))
+    return min(max(first + 1, 1 - math.floor(math.log10((hi - lo) / 2))), first + 5)
 
 
 def round_to(value: float | None, places: int) -> float | int | None:
