@@ -24,6 +24,9 @@ from harness.thresholds import P99_MIN_REQUESTS
 NO_COST = Cost(None, None, None, None, None, None, None, None, None)
 NO_LATENCY = Latency(None, None, None, None, None)
 NO_ERRORS = Errors(*(0 for _ in ERROR_CLASSES))
+REASON_CHARS_MAX = 500
+"""A reason stands in tables; the whole of a server's last words does not belong there."""
+
 SLICES_FOR_DRIFT = 6
 """Fewer slices have no thirds worth comparing."""
 
@@ -51,7 +54,7 @@ def unmeasured(
         lag_p99_ms=None,
         outcome=outcome,
         flags="",
-        reason=" ".join(reason.split()),
+        reason=" ".join(reason.split())[:REASON_CHARS_MAX],
         first_errors="",
         latencies="",
     )

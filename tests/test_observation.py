@@ -150,6 +150,10 @@ def test_no_answer_of_a_generator_makes_nan_or_infinity(
     assert row.by_class.total == errors
 
 
+def test_a_reason_without_end_is_cut_short() -> None:
+    assert len(unmeasured(a_key(), 1, "interleaved", "failed", "x" * 200_000).reason) == 500
+
+
 def test_a_cell_that_was_not_measured_has_a_reason_on_one_line_and_no_number() -> None:
     row = unmeasured(a_key(), 2, "sequential", "failed", " it\n did\tnot\r\n start ")
     assert (row.outcome, row.reason) == ("failed", "it did not start")
