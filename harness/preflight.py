@@ -23,7 +23,8 @@ def text(matrix: Matrix) -> str:
     )
     passes = min(matrix.run.max_blocks, int(matrix.run.budget // one_pass_s))
     lines.append(
-        f"{cells} cells in {len(settings)} settings; one block of each takes about "
+        f"{cells} cells in {len(settings)} setting{'s' * (len(settings) > 1)}; "
+        f"one block of each takes about "
         f"{format_duration(round(one_pass_s))}, so a budget of "
         f"{format_duration(matrix.run.budget)} gives about {passes} blocks each"
     )

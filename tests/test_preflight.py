@@ -16,7 +16,7 @@ def test_the_plan_names_cells_connections_and_time() -> None:
     assert said() == [
         "users_get: base, other; 20 connections of 93",
         (
-            "2 cells in 1 settings; one block of each takes about 9s, "
+            "2 cells in 1 setting; one block of each takes about 9s, "
             "so a budget of 5m gives about 20 blocks each"
         ),
     ]
