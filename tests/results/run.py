@@ -1,0 +1,148 @@
+"""One run that has everything a report must cope with, as fixed observations."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import orjson
+
+from harness import histogram
+from harness.checks import checked
+from harness.matrix import Matrix
+from harness.model import Endpoint, Key, Latency, Observation
+from harness.observation import NO_LATENCY, unmeasured
+from tests.factories import a_cost, a_key, a_matrix, an_observation, some_errors
+
+ADAPTERS = {
+    "plain": "psycopg_pool",
+    "quick": "asyncpg_pool",
+    "alike": "psycopg_pool",
+    "noisy": "sqlalchemy_async",
+    "broken": "sqlalchemy_sync",
+    "lean": "asyncpg_pool",
+    "lean-too": "psycopg_pool",
+}
+MATCHED = ("lean", "lean-too")
+IDIOMATIC = [name for name in ADAPTERS if name not in MATCHED]
+
+HOSTILE = 'relation "a|b" does not exist\r\nLINE 1: SELECT <script>alert(1)</script> & more\n'
+"""What no table may break on: a pipe, line ends, HTML."""
+
+
+def the_matrix() -> Matrix:
+    return a_matrix(
+        run={"name": "golden", "baseline": "plain"},
+        stack=[
+            {
+                "name": name,
+                "adapter": adapter,
+                "lane": "matched" if name in MATCHED else "idiomatic",
+            }
+            for name, adapter in ADAPTERS.items()
+        ],
+        group=[
+            {"name": "idiomatic", "endpoint": ["users_get", "books_list"], "stacks": IDIOMATIC},
+            {
+                "name": "matched",
+                "endpoint": ["users_list"],
+                "stacks": list(MATCHED),
+                "limit": [10, 100],
+            },
+            {"name": "alone", "endpoint": ["users_insert"], "stacks": ["quick"]},
+        ],
+    )
+
+
+def cell(group: str, endpoint: Endpoint, stack: str, limit: int | None = None) -> Key:
+    return a_key(
+        group=group,
+        endpoint=endpoint,
+        stack=stack,
+        adapter=ADAPTERS[stack],
+        lane="matched" if stack in MATCHED else "idiomatic",
+        limit=limit,
+    )
+
+
+def row(key: Key, block: int, rps: float, app_cpu_us: float, **fields: Any) -> Observation:
+    """Return a row whose numbers agree with each other: 2 s at `rps`, closed loop."""
+    requests = int(2 * rps)
+    mean_ms = 1000 * key.concurrency / rps
+    latencies_ns = (np.linspace(0.5, 1.5, requests) * mean_ms * 1e6).astype(np.int64)
+    p50, p90, p95, p99 = (mean_ms * (0.5 + share) for share in (0.5, 0.9, 0.95, 0.99))
+    ordinary: dict[str, Any] = {
+        "requests": requests,
+        "rps": requests / 2.0000001,  # more digits than are written
+        "mean_ms": mean_ms,
+        "latency": Latency(p50, p90, p95, p99 if requests >= 1000 else None, 1.5 * mean_ms),
+        "cost": a_cost(app_cpu_us=app_cpu_us, db_cpu_us=app_cpu_us / 7),
+        "latencies": histogram.encode(histogram.counts(latencies_ns)),
+    }
+    return checked(an_observation(key, block, **ordinary | fields))
+
+
+def the_observations() -> list[Observation]:
+    return [*_users_get(), *_books_list(), *_matched(), *_alone()]
+
+
+def _users_get() -> Iterator[Observation]:
+    """Four blocks: a baseline, a faster one, a tie, an unclear one, and one with errors."""
+    drift = (1.0, 1.1, 0.95, 1.05)
+    scatter = (0.8, 1.25, 1.02, 0.9)
+    for block, (machine, luck) in enumerate(zip(drift, scatter, strict=True), 1):
+        rate = 1500.0 * machine
+        yield row(cell("idiomatic", "users_get", "plain"), block, rate, 400.0)
+        yield row(cell("idiomatic", "users_get", "quick"), block, 1.3 * rate + block, 290.0 + block)
+        yield row(cell("idiomatic", "users_get", "alike"), block, rate + 2 * block, 401.0 - block)
+        yield row(cell("idiomatic", "users_get", "noisy"), block, rate * luck, 500.0 / luck)
+        yield row(
+            cell("idiomatic", "users_get", "broken"),
+            block,
+            rate / 2,
+            800.0,
+            by_class=some_errors(database=120, timeout=3),
+            first_errors=orjson.dumps({"database": HOSTILE, "timeout": "none in 10 s"}).decode(),
+        )
+
+
+def _books_list() -> Iterator[Observation]:
+    """What has no number, what has an unfinished one, and what has only errors."""
+    keys = {name: cell("idiomatic", "books_list", name, limit=20) for name in IDIOMATIC}
+    yield row(keys["plain"], 1, 400.0, 1500.0, drift=1.2)
+    yield checked(replace(row(keys["quick"], 1, 520.0, 1100.0), littles_law=0.4))
+    yield unmeasured(keys["alike"], 1, "interleaved", "failed", f"RuntimeError: {HOSTILE}")
+    yield unmeasured(keys["noisy"], 1, "interleaved", "unsupported", "no books here")
+    yield checked(
+        an_observation(
+            keys["broken"],
+            1,
+            requests=0,
+            rps=0.0,
+            mean_ms=None,
+            latency=NO_LATENCY,
+            latencies="",
+            by_class=some_errors(pool_timeout=64),
+            first_errors='{"pool_timeout":"QueuePool limit of size 5 overflow 10 reached"}',
+            cost=a_cost(app_cpu_us=None, db_cpu_us=None, load_cpu_us=None),
+            littles_law=None,
+            drift=None,
+        )
+    )
+
+
+def _matched() -> Iterator[Observation]:
+    """A limit axis, in the other lane; one block of one cell was invalid."""
+    for limit, rate in ((10, 900.0), (100, 700.0)):
+        for block in (1, 2, 3):
+            yield row(cell("matched", "users_list", "lean", limit), block, rate + block, 600.0)
+            other = row(cell("matched", "users_list", "lean-too", limit), block, 0.8 * rate, 750.0)
+            bad = block == 2 and limit == 10
+            yield checked(replace(other, generator_busy=0.99)) if bad else other
+
+
+def _alone() -> Iterator[Observation]:
+    """A stack that is compared with none, one server at a time."""
+    for block in (1, 2):
+        key = cell("alone", "users_insert", "quick")
+        yield row(key, block, 1200.0 + 10 * block, 333.3, schedule="sequential")

@@ -1,0 +1,252 @@
+"""Records as CSV and back, and the digits that are shown."""
+
+import math
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import BadInput
+from harness.model import (
+    ERROR_CLASSES,
+    Comparison,
+    Cost,
+    Endpoint,
+    Errors,
+    Key,
+    Lane,
+    Latency,
+    Observation,
+    Outcome,
+    Schedule,
+    Summary,
+)
+from harness.results import tables
+from harness.stats import summarise
+from tests.factories import a_key, an_observation, blocks
+
+# The contract, word for word: other programs read these.
+KEY = "group, endpoint, stack, adapter, lane, limit, concurrency, rate, pool_size, workers, rtt_ms"
+CELLS = (
+    f"{KEY}, blocks, requests, rps, rps_lo, rps_hi, p50_ms, p90_ms, p95_ms, p99_ms, max_ms, "
+    "errors, error_pct, err_pool_timeout, err_too_many_clients, err_database, err_app, "
+    "err_timeout, err_connect, err_reset, err_body, app_cpu_us, db_cpu_us, load_cpu_us, "
+    "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
+    "littles_law, outcome, flags"
+)
+PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict"
+
+
+def test_the_columns_of_cells_are_the_contracts() -> None:
+    assert ", ".join(tables.columns(Summary)) == CELLS
+
+
+def test_the_columns_of_pairs_are_the_contracts() -> None:
+    assert ", ".join(tables.columns(Comparison)) == PAIRS
+
+
+def test_blocks_hold_the_cells_columns_but_for_what_only_many_blocks_have() -> None:
+    only_many = {"blocks", "rps_lo", "rps_hi", "errors", "error_pct"}
+    assert set(CELLS.split(", ")) - only_many <= set(tables.columns(Observation))
+
+
+def test_no_column_stands_twice() -> None:
+    for kind in (Observation, Summary, Comparison):
+        names = tables.columns(kind)
+        assert len(set(names)) == len(names)
+
+
+NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+COUNT = st.integers(0, 10**12)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+TEXT = ANY_TEXT.map(lambda text: " ".join(text.split()))  # as `unmeasured` and the checks make it
+NAME = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,20}", fullmatch=True)
+
+KEYS = st.builds(
+    Key,
+    group=NAME,
+    endpoint=st.sampled_from(get_args(Endpoint)),
+    stack=NAME,
+    adapter=NAME,
+    lane=st.sampled_from(get_args(Lane)),
+    limit=st.none() | COUNT,
+    concurrency=COUNT,
+    rate=NUMBER,
+    pool_size=COUNT,
+    workers=COUNT,
+    rtt_ms=st.floats(0, 1e4),
+)
+OBSERVATIONS = st.builds(
+    Observation,
+    key=KEYS,
+    block=COUNT,
+    schedule=st.sampled_from(get_args(Schedule)),
+    slices=COUNT,
+    slice_ms=NUMBER,
+    window_s=NUMBER,
+    requests=COUNT,
+    rps=NUMBER,
+    mean_ms=NUMBER,
+    latency=st.builds(Latency, *[NUMBER] * 5),
+    by_class=st.builds(Errors, *[COUNT] * len(ERROR_CLASSES)),
+    cost=st.builds(Cost, *[NUMBER] * 8, st.none() | COUNT),
+    littles_law=NUMBER,
+    drift=NUMBER,
+    generator_busy=NUMBER,
+    lag_p99_ms=NUMBER,
+    outcome=st.sampled_from(get_args(Outcome)),
+    flags=TEXT,
+    reason=TEXT,
+    first_errors=TEXT,
+    latencies=TEXT,
+)
+
+
+def written(rows: list[Observation]) -> str:
+    return tables.table(Observation, [tables.values(row) for row in rows])
+
+
+def read_back(text: str) -> list[Observation]:
+    return tables.parse(Observation, text, "blocks.csv")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(OBSERVATIONS, max_size=3))
+def test_what_was_read_is_written_as_it_was(rows: list[Observation]) -> None:
+    text = written(rows)
+    once = read_back(text)
+    assert len(once) == len(rows)
+    assert written(once) == text
+    assert read_back(written(once)) == once
+
+
+@settings(deadline=None, max_examples=60)
+@given(OBSERVATIONS)
+def test_reading_changes_nothing_but_the_seventh_digit(row: Observation) -> None:
+    (again,) = read_back(written([row]))
+    for before, after in zip(tables.values(row), tables.values(again), strict=True):
+        same = before == after
+        assert same or (isinstance(before, float) and after == pytest.approx(before, rel=1e-5))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(OBSERVATIONS, min_size=2, max_size=3), st.integers(1))
+def test_a_last_line_torn_by_a_crash_is_left_out(rows: list[Observation], cut: int) -> None:
+    text = written(rows)
+    last = len(tables.lines([tables.values(rows[-1])]))
+    torn = text[: len(text) - 1 - cut % (last - 1)]
+    assert read_back(torn) == read_back(text)[:-1]
+
+
+def row_text() -> str:
+    return written([an_observation()])
+
+
+def swapped(before: str, after: str) -> str:
+    text = row_text()
+    assert before in text
+    return text.replace(before, after)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "its columns are not those of this version of the harness"),
+        ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
+        (row_text() + "g,1\n", "line 3: expected 50 fields, got 2"),
+        (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
+        (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
+        (swapped(",1000,16,", ",inf,16,"), "line 2: rps: expected a finite number, got 'inf'"),
+        (swapped(",2000,", ",2e3,"), "line 2: requests: expected a number, got '2e3'"),
+        (swapped(",2000,", ",,"), "line 2: requests: expected a number, got ''"),
+        (
+            swapped(",users_get,", ",users,"),
+            "line 2: endpoint: 'users' is none of users_get, users_list, users_insert, books_list",
+        ),
+        (row_text() + "x" * 200_000 + "\n", "line 3: field larger than field limit (131072)"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_its_line(text: str, said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_back(text)
+    assert str(caught.value) == f"blocks.csv: {said}"
+
+
+def test_windows_line_ends_are_read_too() -> None:
+    assert read_back(row_text().replace("\n", "\r\n")) == read_back(row_text())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_nan_and_infinity_are_never_written(value: float) -> None:
+    with pytest.raises(AssertionError):
+        written([an_observation(rps=value)])
+
+
+# Digits
+
+
+@pytest.mark.parametrize(
+    ("value", "lo", "hi", "shown"),
+    [
+        (1234.5678, 1230.0, 1239.0, ["1234.6", "1230", "1239"]),
+        (1234.5678, 1200.0, 1270.0, ["1235", "1200", "1270"]),
+        (123456.0, 120000.0, 127000.0, ["123500", "120000", "127000"]),
+        (0.0123456, 0.0122, 0.0125, ["0.01235", "0.0122", "0.0125"]),
+        (1234.5678, None, None, ["1230", "", ""]),
+        (0.0, None, None, ["0", "", ""]),
+        (None, None, None, ["", "", ""]),
+        (1234.5678, 1234.5678, 1234.5678, ["1230", "1230", "1230"]),
+        (560.0000000000003, 560.0, 560.0000000000009, ["560", "560", "560"]),
+        # Wider than the number itself: two blocks of a noisy machine.
+        (1000.0, 1.7, 572000.0, ["1000", "1.7", "572000"]),
+    ],
+)
+def test_rates_have_the_digits_their_interval_supports(
+    value: float | None, lo: float | None, hi: float | None, shown: list[str]
+) -> None:
+    summary = replace(summarise([an_observation()]), rps=value, rps_lo=lo, rps_hi=hi)
+    row = tables.lines([tables.summary_row(summary)]).strip().split(",")
+    assert row[13:16] == shown
+
+
+@pytest.mark.parametrize(
+    ("ratio", "lo", "hi", "shown"),
+    [
+        (1.23456, 1.2201, 1.2489, ["1.235", "1.22", "1.249"]),
+        (1.23456, 0.9, 1.6, ["1.23", "0.9", "1.6"]),
+        (1.23456, 0.004, 380.0, ["1.2", "0.004", "380"]),
+        (1.23456, None, None, ["1.23", "", ""]),
+        (None, None, None, ["", "", ""]),
+    ],
+)
+def test_ratios_have_the_digits_their_interval_supports(
+    ratio: float | None, lo: float | None, hi: float | None, shown: list[str]
+) -> None:
+    pair = Comparison(a_key(), "base", "rps", ratio, lo, hi, "")
+    assert tables.lines([tables.comparison_row(pair)]).strip().split(",")[13:16] == shown
+
+
+@given(st.floats(1e-3, 1e6), st.floats(0, 20), st.floats(0, 20), st.sampled_from(tables.RATES))
+def test_a_number_that_was_measured_never_reads_zero(
+    mean: float, below: float, above: float, name: str
+) -> None:
+    lo, hi = mean * math.exp(-below), mean * math.exp(above)
+    interval = {"rps": mean, "rps_lo": lo, "rps_hi": hi}
+    summary = replace(summarise([an_observation()]), rps=mean, rps_lo=lo, rps_hi=hi)
+    row = dict(zip(tables.columns(Summary), tables.summary_row(summary), strict=True))
+    assert row[name] == pytest.approx(interval[name], rel=0.051)
+
+
+def test_the_key_of_a_cell_is_never_rounded() -> None:
+    key = a_key(rtt_ms=12.345, rate=1234.5)
+    summary = summarise(blocks([100.0], key))
+    assert tables.summary_row(summary)[:11] == tables.values(key)
+
+
+def test_the_rest_has_three_digits() -> None:
+    summary = replace(summarise([an_observation()]), littles_law=0.98765, error_pct=12.3456)
+    row = dict(zip(tables.columns(Summary), tables.summary_row(summary), strict=True))
+    assert (row["littles_law"], row["error_pct"], row["app_cpu_us"]) == (0.988, 12.3, 400)
+    assert (row["requests"], row["blocks"]) == (2000, 1)
