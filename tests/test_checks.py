@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Doubts, checked, doubts
@@ -85,6 +85,7 @@ def test_a_row_without_a_number_is_left_as_it_is(outcome: Any) -> None:
 NUMBERS = st.none() | st.floats(0, 1e9)
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.integers(0, 9), st.integers(0, 9))
 def test_every_row_can_be_checked(
     law: float, busy: float, lag: float, drift: float, window_s: float, good: int, bad: int

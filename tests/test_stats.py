@@ -48,6 +48,7 @@ def verdict(ratios: Sequence[float], min_blocks: int = 3) -> Verdict:
 # Intervals
 
 
+@settings(deadline=None)
 @given(st.lists(POSITIVE, min_size=2, max_size=12))
 def test_the_interval_is_scipys_t_interval_of_the_logs(values: list[float]) -> None:
     found = stats.log_interval(values)
@@ -64,6 +65,7 @@ def test_the_interval_is_scipys_t_interval_of_the_logs(values: list[float]) -> N
         assert found.half_width == pytest.approx((hi - lo) / 2)
 
 
+@settings(deadline=None)
 @given(POSITIVE)
 def test_one_block_has_a_value_and_no_interval(value: float) -> None:
     found = stats.log_interval([value])
@@ -359,7 +361,7 @@ def test_more_stacks_need_more_evidence() -> None:
     assert (alone, among) == (["faster"], ["unclear"])
 
 
-def simulated(true_ratio: float, count: int, runs: int = 300) -> list[Verdict]:
+def simulated(true_ratio: float, count: int, runs: int = 200) -> list[Verdict]:
     """Return verdicts of runs of `count` blocks whose ratios scatter by 1.5 %."""
     source = np.random.default_rng(7)
     return [
@@ -391,6 +393,7 @@ def test_a_wider_interval_takes_more_blocks() -> None:
     assert 1 <= narrow < wide
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.5, 2), min_size=1, max_size=8))
 def test_there_is_always_an_end_in_sight(ratios: list[float]) -> None:
     assert 1 <= to_go(ratios) <= 100 * len(ratios)
