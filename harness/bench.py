@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.affinity import Places
 from harness.database import activity
@@ -23,7 +22,7 @@ class Bench:
     """Everything the blocks of a run share.
 
     `postmaster_pid` is None when the database's processes cannot be seen from here;
-    `say` is told each phase that begins; `folder` is gone when the bench is.
+    `say` is told each phase that begins.
     """
 
     matrix: Matrix
@@ -32,7 +31,6 @@ class Bench:
     postmaster_pid: int | None
     facts: Facts
     places: Places
-    folder: Path
     say: Callable[[str], None]
 
     @property
@@ -61,7 +59,6 @@ async def prepared(
             postmaster_pid=postmaster_pid,
             facts=await activity.facts(address),
             places=places,
-            folder=stack.enter_context(processes.directory("harness-run-")),
             say=say,
         )
 

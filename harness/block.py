@@ -1,7 +1,5 @@
 """One block: fresh servers for every stack of a setting, verified, loaded, observed, stopped."""
 
-import asyncio
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,17 +10,19 @@ from harness.bench import Bench
 from harness.database import activity
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
-from harness.errors import NothingMeasurable, ServerFailed
+from harness.errors import ServerFailed
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
+from harness.load.process import carry_out
 from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import measured, unmeasured
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
-from harness.processes import finished, tree
+from harness.processes import tree
 from harness.server import Server, fetch, serve
 from harness.together import together
 
 GENERATOR_GRACE_S = 15.0
+"""On top of twice the load and some time-outs: after that the generator hangs, and is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,12 @@ async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
     )
     load_s = len(live) * (run.warmup + run.measure)
     bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
-    return await _generate(bench, job, deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S)
+    return await carry_out(
+        job,
+        bench.processes,
+        cpus=bench.places.load,
+        deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
+    )
 
 
 def _target(block: Block, live: Live) -> Target:
@@ -230,30 +235,6 @@ def _target(block: Block, live: Live) -> Target:
         requests=requests,
         pids=live.pids,
     )
-
-
-async def _generate(bench: Bench, job: Job, deadline_s: float) -> Answer:
-    """Run the generator process on `job`, told and answering through files."""
-    told, said, log = (bench.folder / name for name in ("job", "answer", "generator.log"))
-    told.write_bytes(job.to_json())
-    with told.open("rb") as stdin, said.open("wb") as stdout, log.open("wb") as stderr:
-        async with bench.processes.start(
-            [sys.executable, "-m", "harness.load.generator"],
-            cpus=bench.places.load,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-        ) as process:
-            try:
-                code = await asyncio.wait_for(finished(process), deadline_s)
-            except TimeoutError:
-                raise NothingMeasurable(
-                    f"generator: no answer after {deadline_s:.0f} s; it was stopped"
-                ) from None
-    if code:
-        last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise NothingMeasurable(f"generator: ended with {code}: {''.join(last)}")
-    return Answer.from_json(said.read_bytes())
 
 
 async def _memory(bench: Bench, live: Live) -> Cost:

@@ -15,8 +15,9 @@ from rich.console import Console
 from harness import __version__, matrix, preflight
 from harness.checkup import check
 from harness.duration import parse_duration
-from harness.errors import BadInput, HarnessError
+from harness.errors import BadInput, HarnessError, NothingMeasurable
 from harness.findings import sentences
+from harness.load.command import LoadReport, json_bytes, run_load, text
 from harness.matrix import Matrix
 from harness.processes import Processes, on_signals, watched
 from harness.progress import shown
@@ -165,6 +166,27 @@ def check_command(path: Path | None, dsn: str | None) -> int:
         return await check(chosen, processes, click.echo)
 
     return 0 if _with_processes(job) else 1
+
+
+@commands.command("load", short_help="Load one URL with the generator alone.")
+@click.argument("url")
+@click.option("-c", "connections", type=click.IntRange(1, 10_000), default=16, show_default=True)
+@click.option("-d", "duration", type=Duration(), default="5s", show_default=True)
+@click.option("--timeout", type=Duration(), default="10s", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like cells.csv.")
+def load_command(url: str, connections: int, duration: float, timeout: float, as_json: bool) -> int:
+    r"""Load URL in a closed loop, as a matrix does, and print what came back.
+
+    \b
+    python -m harness load http://127.0.0.1:8000/users/7 -c 16 -d 5s
+    """
+
+    async def job(processes: Processes) -> LoadReport:
+        return await run_load(url, connections, duration, timeout, processes)
+
+    report = _with_processes(job)
+    click.echo(json_bytes(report) if as_json else text(report))
+    return 0 if report.requests else NothingMeasurable.exit_code
 
 
 @commands.command("report", short_help="Make the tables and the report of a folder again.")
