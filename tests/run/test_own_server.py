@@ -1,0 +1,136 @@
+"""A server of the user's own: measured in a schema of ours, and left as it was."""
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from harness.database.dataset import LOCK_KEY, MARKER
+from tests.conftest import Database
+from tests.run.conftest import Start
+
+Matrix = Callable[..., str]
+PASSWORD = "correct-horse-battery"
+
+
+@dataclass(frozen=True)
+class Own:
+    """A database of its own, whose owner has a password."""
+
+    dsn: str
+    admin: "psycopg.Connection[tuple[object, ...]]"
+
+    def schemas(self) -> set[object]:
+        rows = self.admin.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")
+        return {name for (name,) in rows}
+
+
+@pytest.fixture
+def own(database: Database) -> Iterator[Own]:
+    address = database.address
+    main = psycopg.connect(database.dsn, password=database.password, autocommit=True)
+    with main:
+        main.execute(f"CREATE ROLE somebody LOGIN PASSWORD '{PASSWORD}'")
+        main.execute("CREATE DATABASE theirs OWNER somebody")
+        place = f"{address.host}:{address.port}/theirs"
+        with psycopg.connect(
+            f"postgresql://somebody@{place}", password=PASSWORD, autocommit=True
+        ) as admin:
+            yield Own(f"postgresql://somebody:{PASSWORD}@{place}", admin)
+        main.execute("DROP DATABASE theirs WITH (FORCE)")
+        main.execute("DROP ROLE somebody")
+
+
+def test_a_run_on_it_leaves_no_schema_and_no_password_anywhere(
+    start: Start, matrix: Matrix, own: Own, tmp_path: Path
+) -> None:
+    before = own.schemas()
+    run = start(matrix(database={"dsn": own.dsn}))
+    titles: set[str] = set()
+
+    def loaded() -> bool:
+        titles.update(" ".join(each.cmdline()) for each in run.look() if each.is_running())
+        return run.runs("harness.load.generator")
+
+    run.until(loaded, "load")
+    said, complained = run.output()
+    assert run.process.returncode == 0, complained
+    with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert [cell["outcome"] for cell in cells] == ["ok", "ok"]
+    assert all(float(cell["db_cpu_us"]) > 0 for cell in cells)  # it is on this machine: seen
+    assert own.schemas() == before
+    written = [each.read_text() for each in (tmp_path / "results" / "tiny").iterdir()]
+    assert not [text for text in (said, complained, *titles, *written) if PASSWORD in text]
+
+
+def test_a_schema_of_that_name_that_is_not_ours_is_refused_and_kept(
+    start: Start, matrix: Matrix, own: Own
+) -> None:
+    own.admin.execute("CREATE SCHEMA harness")
+    own.admin.execute("CREATE TABLE harness.users AS SELECT 1 AS precious")
+    run = start(matrix(), "--dsn", own.dsn)
+    _, complained = run.output()
+    assert run.process.returncode == 3
+    assert "did not make" in complained
+    assert PASSWORD not in complained
+    assert own.admin.execute("SELECT precious FROM harness.users").fetchall() == [(1,)]
+
+
+def test_what_a_killed_run_left_behind_is_known_by_its_marker_and_replaced(
+    start: Start, matrix: Matrix, own: Own
+) -> None:
+    own.admin.execute("CREATE SCHEMA harness")
+    own.admin.execute(f"COMMENT ON SCHEMA harness IS '{MARKER}'")
+    own.admin.execute("CREATE TABLE harness.users (half int)")
+    run = start(matrix(), "--dsn", own.dsn)
+    _, complained = run.output()
+    assert run.process.returncode == 0, complained
+    assert "harness" not in own.schemas()
+
+
+def test_a_second_run_in_the_same_database_is_refused(
+    start: Start, matrix: Matrix, own: Own
+) -> None:
+    own.admin.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+    run = start(matrix(), "--dsn", own.dsn)
+    _, complained = run.output()
+    assert run.process.returncode == 3
+    assert "another harness run is using this database" in complained
+
+
+@pytest.mark.parametrize(
+    ("dsn", "code", "said"),
+    [
+        ("postgresql://somebody:hunter2@127.0.0.1:1/nowhere", 3, "Connection refused"),
+        ("mysql://somebody:hunter2@127.0.0.1/x", 2, "not a Postgres DSN"),
+        ("host=127.0.0.1 port=hunter2x", 3, "database: "),
+        ("postgresql://somebody:hunter2@127.0.0.1/x?options=-cjit%3Don", 2, "'options'"),
+    ],
+)
+def test_a_dsn_that_leads_nowhere_is_one_line_without_its_password(
+    start: Start, matrix: Matrix, tmp_path: Path, dsn: str, code: int, said: str
+) -> None:
+    run = start(matrix(), "--dsn", dsn)
+    _, complained = run.output()
+    assert run.process.returncode == code, complained
+    assert complained.startswith("error: database")
+    assert said in complained
+    assert len(complained.splitlines()) == 1
+    assert "hunter2@" not in complained
+    assert "Traceback" not in complained
+
+
+def test_a_role_that_may_not_create_a_schema_is_told_so(
+    start: Start, matrix: Matrix, own: Own, database: Database
+) -> None:
+    with psycopg.connect(database.dsn, password=database.password, autocommit=True) as main:
+        main.execute("ALTER DATABASE theirs OWNER TO harness")
+    run = start(matrix(), "--dsn", own.dsn)
+    _, complained = run.output()
+    assert run.process.returncode == 3
+    assert "permission denied for database theirs" in complained
+    assert len(complained.splitlines()) == 1
