@@ -1,13 +1,16 @@
 """The parser, and the connection's short cut around it, on every way bytes may be cut."""
 
+import contextlib
 import random
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.connection import Connection, judge
+from harness.load.connection import CHECK_EVERY, Connection, judge
 from harness.load.http import UNKNOWN, Head, MalformedError, Reply, ReplyReader, Shape
 from harness.load.job import Request
 
@@ -35,6 +38,7 @@ CHUNKED = st.builds(
 )
 INTERIM = st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
 ANSWERS = st.tuples(INTERIM, PLAIN | CHUNKED).map(lambda pair: (pair[0] + pair[1][0], pair[1][1]))
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 CUTS = st.lists(st.integers(1, 40), min_size=1, max_size=20)
 
 
@@ -59,27 +63,40 @@ class Told:
 
 
 class Outlet:
-    """The part of a transport a connection uses: keeps what was written."""
+    """The part of a transport a connection uses, on a real socket."""
 
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self._near, self._far = near, far
+        self._bytes_out = 0
         self.aborted = False
 
+    def get_extra_info(self, name: str) -> socket.socket:
+        return self._near
+
     def write(self, data: bytes) -> None:
-        self.written.append(data)
+        self._near.sendall(data)
 
     def abort(self) -> None:
         self.aborted = True
 
+    def requests(self) -> int:
+        """Requests sent until now."""
+        with contextlib.suppress(BlockingIOError):
+            self._bytes_out += len(self._far.recv(65536, socket.MSG_DONTWAIT))
+        return self._bytes_out // len(REQUEST)
 
-def _connected(body: bytes | None) -> tuple[Connection, Told, Outlet, list[int]]:
-    told, outlet, latencies_ns = Told(), Outlet(), list[int]()
-    request = Request(b"GET / HTTP/1.1\r\n\r\n", 200, body)
-    connection = Connection(told, ("127.0.0.1", 1), [request], 0, 10.0, random.Random(1))
-    connection.connection_made(outlet)  # type: ignore[arg-type]
-    connection.record = latencies_ns.append
-    connection.start()
-    return connection, told, outlet, latencies_ns
+
+@contextlib.contextmanager
+def _connected(body: bytes | None) -> Iterator[tuple[Connection, Told, Outlet, list[int]]]:
+    near, far = socket.socketpair()
+    told, outlet, latencies_ns = Told(), Outlet(near, far), list[int]()
+    request = Request(REQUEST, 200, body)
+    with near, far:
+        connection = Connection(told, ("127.0.0.1", 1), [request], 0, 10.0, random.Random(1))
+        connection.connection_made(outlet)  # type: ignore[arg-type]
+        connection.record = latencies_ns.append
+        connection.start()
+        yield connection, told, outlet, latencies_ns
 
 
 def _feed(connection: Connection, data: bytes) -> None:
@@ -95,16 +112,17 @@ def _feed(connection: Connection, data: bytes) -> None:
 def test_any_split_of_any_answers_gives_the_same_answers(
     answers: list[tuple[bytes, bytes]], cuts: list[int]
 ) -> None:
-    connection, told, outlet, latencies_ns = _connected(None)
     turn = 0
-    for done, (whole, _) in enumerate(answers):
-        while whole:
-            assert len(latencies_ns) == done  # nothing is taken for whole too early
-            size = cuts[turn % len(cuts)]
-            turn += 1
-            _feed(connection, whole[:size])
-            whole = whole[size:]
-        assert len(latencies_ns) == done + 1 == len(outlet.written) - 1
+    with _connected(None) as (connection, told, outlet, latencies_ns):
+        for done, (whole, _) in enumerate(answers):
+            rest = whole
+            while rest:
+                assert len(latencies_ns) == done  # nothing is taken for whole too early
+                size = cuts[turn % len(cuts)]
+                turn += 1
+                _feed(connection, rest[:size])
+                rest = rest[size:]
+            assert len(latencies_ns) == done + 1 == outlet.requests() - 1
     assert (told.failures, outlet.aborted) == ([], False)
     assert connection.bytes_in == sum(len(whole) for whole, _ in answers)
 
@@ -202,8 +220,8 @@ def test_an_empty_answer_needs_no_content_length() -> None:
 
 
 def test_an_answer_with_more_behind_it_is_a_body_error_and_ends_the_connection() -> None:
-    connection, told, outlet, latencies_ns = _connected(b"{}")
-    _feed(connection, _plain(b"{}", b"date: Mon") + b"HTTP/1.1")
+    with _connected(b"{}") as (connection, told, outlet, latencies_ns):
+        _feed(connection, _plain(b"{}", b"date: Mon") + b"HTTP/1.1")
     assert told.failures == [("body", "8 bytes after the end of the answer")]
     assert (outlet.aborted, latencies_ns) == (True, [])
 
@@ -214,3 +232,13 @@ def test_a_wrong_body_says_where_it_differs() -> None:
         "body",
         "byte 6 is not the verified answer's: b'8}'",
     )
+
+
+def test_a_wrong_byte_is_found_within_the_answers_between_two_checks() -> None:
+    with _connected(b"{}") as (connection, told, outlet, latencies_ns):
+        _feed(connection, _plain(b"{}", b"date: Mon"))
+        while not told.failures:
+            assert outlet.requests() <= 2 * CHECK_EVERY
+            _feed(connection, _plain(b"[]", b"date: Mon"))
+    assert told.failures == [("body", "byte 0 is not the verified answer's: b'[]'")]
+    assert len(latencies_ns) < 2 * CHECK_EVERY
