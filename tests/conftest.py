@@ -39,8 +39,9 @@ def database(processes: Processes) -> Iterator[Database]:
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
 
         async def start() -> Database:
-            settings = {"max_connections": 100, "synchronous_commit": "off", "jit": "off"}
-            address, pid = await stack.enter_async_context(cluster(processes, settings))
+            address, pid = await stack.enter_async_context(
+                cluster(processes, {"max_connections": 100, "synchronous_commit": "off"})
+            )
             await stack.enter_async_context(dataset(address, users=USERS, books=BOOKS))
             assert address.password is not None
             return Database(address, pid, address.dsn("harness-tests"), address.password)

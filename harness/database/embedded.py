@@ -212,9 +212,8 @@ async def _ready(postmaster: "subprocess.Popen[bytes]", address: Address, log: P
             await (await address.connect()).close()
             return
         await asyncio.sleep(0.02)
-    raise NothingMeasurable(
-        f"database: not ready after {READY_WITHIN_S:.0f} s: {_last_line(log.read_text())}"
-    )
+    said = await asyncio.to_thread(log.read_text, errors="replace")
+    raise NothingMeasurable(f"database: not ready after {READY_WITHIN_S:.0f} s: {_last_line(said)}")
 
 
 def _explain(log: Path) -> None:

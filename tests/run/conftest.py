@@ -1,5 +1,6 @@
 """The harness as a user runs it: a process of its own, on matrices small enough to test with."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -49,10 +50,8 @@ class Started:
 
     def look(self) -> set[psutil.Process]:
         """Note the processes under it now, and return all seen so far."""
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
-        except psutil.NoSuchProcess:
-            pass
         return self.seen
 
     def until(self, condition: Callable[[], object], what: str) -> None:

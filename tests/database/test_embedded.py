@@ -1,0 +1,135 @@
+"""A Postgres of the run's own, and the tables in it."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from harness.database import activity, embedded
+from harness.database.address import Address
+from harness.database.dataset import dataset, restore_users
+from harness.database.embedded import cluster
+from harness.errors import BadInput
+from harness.processes import Processes
+from tests.conftest import BOOKS, USERS, Database
+
+TABLES = ("users", "books", "authors", "genres", "book_authors", "book_genres")
+
+
+def everything(address: Address) -> dict[str, list[tuple[object, ...]]]:
+    with psycopg.connect(address.dsn("harness-tests"), password=address.password) as connection:
+        return {
+            table: connection.execute(f"SELECT * FROM harness.{table} ORDER BY 1, 2").fetchall()
+            for table in TABLES
+        }
+
+
+def test_it_takes_the_settings_listens_on_loopback_only_and_goes_with_its_files(
+    processes: Processes,
+) -> None:
+    async def scenario() -> tuple[activity.Facts, list[str], Path]:
+        settings: dict[str, str | int | float | bool] = {"max_connections": 33, "jit": False}
+        async with cluster(processes, settings) as (address, pid):
+            folder = Path(f"/proc/{pid}/cwd").resolve()
+            facts = await activity.facts(address)
+            async with await address.connect() as connection:
+                found = await connection.execute(
+                    "SELECT current_setting('listen_addresses'),"
+                    " current_setting('unix_socket_directories'), current_setting('ssl')"
+                )
+                (row,) = await found.fetchall()
+            return facts, [str(each) for each in row], folder
+
+    facts, listening, folder = asyncio.run(scenario())
+    assert listening == ["127.0.0.1", "", "off"]
+    assert facts.settings["max_connections"] == "33"
+    assert facts.settings["jit"] == "off"
+    assert facts.version.startswith("18.")
+    assert not folder.exists()
+
+
+def test_a_stranger_on_the_machine_does_not_get_in_without_the_password(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGPASSWORD")
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(database.dsn)
+
+
+def test_a_setting_that_postgres_refuses_is_bad_input_in_its_own_words(
+    processes: Processes,
+) -> None:
+    async def scenario() -> None:
+        async with cluster(processes, {"max_connections": "many"}):
+            pass
+
+    with pytest.raises(BadInput, match=r'database\.settings: .*"max_connections": "many"'):
+        asyncio.run(scenario())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
+def test_binaries_that_nobody_may_reach_are_copied(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_open_to_all", lambda path: "bin" not in path.parts)
+
+    async def scenario() -> str:
+        async with cluster(processes, {}) as (_, pid):
+            return str(Path(f"/proc/{pid}/exe").readlink())
+
+    assert "harness-pg-" in asyncio.run(scenario())
+
+
+def test_the_tables_are_the_same_every_time(processes: Processes, database: Database) -> None:
+    async def scenario() -> dict[str, list[tuple[object, ...]]]:
+        async with (
+            cluster(processes, {}) as (address, _),
+            dataset(address, users=USERS, books=BOOKS),
+        ):
+            return everything(address)
+
+    again, here = asyncio.run(scenario()), everything(database.address)
+    assert again == here
+    assert [len(again[table]) for table in ("users", "books")] == [USERS, BOOKS]
+    for links in ("book_authors", "book_genres"):
+        books = [book for book, _ in again[links]]
+        assert len(set(again[links])) == 2 * BOOKS  # two each, and never the same one twice
+        assert sorted(set(books)) == list(range(1, BOOKS + 1))
+
+
+@pytest.mark.parametrize("books", [1, 2, 7])
+def test_the_smallest_tables_hold_too(processes: Processes, books: int) -> None:
+    async def scenario() -> dict[str, list[tuple[object, ...]]]:
+        async with cluster(processes, {}) as (address, _), dataset(address, users=1, books=books):
+            return everything(address)
+
+    found = asyncio.run(scenario())
+    assert len(found["book_authors"]) == len(found["book_genres"]) == 2 * books
+
+
+def test_users_are_put_back_as_they_were(database: Database) -> None:
+    before = everything(database.address)["users"]
+    with psycopg.connect(database.dsn, password=database.password) as connection:
+        connection.execute("DELETE FROM harness.users WHERE id % 3 = 0")
+        connection.execute("INSERT INTO harness.users (name, email) VALUES ('x', 'y')")
+    asyncio.run(restore_users(database.address, USERS))
+    assert everything(database.address)["users"] == before
+    with psycopg.connect(database.dsn, password=database.password) as connection:
+        insert = "INSERT INTO harness.users (name, email) VALUES ('x', 'y') RETURNING id"
+        assert connection.execute(insert).fetchone() == (USERS + 1,)
+        connection.rollback()
+
+
+def test_a_local_server_is_known_by_its_processes(database: Database) -> None:
+    assert asyncio.run(activity.local_postmaster(database.address)) == database.postmaster_pid
+
+
+def test_backends_are_told_apart_by_application_name(database: Database) -> None:
+    with psycopg.connect(
+        database.address.dsn("harness-one"), password=database.password
+    ) as connection:
+        found = asyncio.run(activity.backends(database.address, "harness-one"))
+        assert found == [connection.info.backend_pid]
+    assert asyncio.run(activity.backends(database.address, "harness-other")) == []
