@@ -344,21 +344,29 @@ def test_several_comparisons_of_a_setting_are_held_to_holm(data: st.DataObject) 
         assert (row.verdict in ("faster", "slower")) == (sure and outside)
 
 
-def test_more_stacks_need_more_evidence() -> None:
-    ratios = [1.10, 1.16, 1.10, 1.16]
-    one = blocks([1000 * each for each in ratios], OTHER)
-    noise = [
-        blocks([1000 * each for each in (0.8, 1.2, 1.0, 1.1)], replace(OTHER, stack=f"n{index}"))
-        for index in range(20)
+# One-sided p of 0.02 beyond 3 %: enough alone (0.025), not as the first of two (0.0125).
+BARELY = [math.exp(0.1 + each) for each in (-0.0349, 0.0349, -0.0349, 0.0349)]
+SURELY = [1.5, 1.51, 1.5, 1.51]
+WILDLY = [0.8, 1.2, 1.0, 1.1]
+
+
+@pytest.mark.parametrize(
+    ("many", "said"),
+    [
+        ([BARELY], ["faster"]),
+        ([BARELY, WILDLY], ["unclear", "unclear"]),  # the first of two must be twice as sure
+        ([BARELY, SURELY], ["faster", "faster"]),  # the second need not: Bonferroni's would
+        ([BARELY, BARELY], ["unclear", "unclear"]),  # and where the first fails, all do
+        ([SURELY, *[WILDLY] * 20], ["faster", *["unclear"] * 20]),
+    ],
+)
+def test_more_stacks_need_more_evidence(many: list[list[float]], said: list[Verdict]) -> None:
+    cells = [
+        blocks([1000 * ratio for ratio in ratios], replace(OTHER, stack=f"s{index}"))
+        for index, ratios in enumerate(many)
     ]
-    base = blocks([1000.0] * 4)
-    alone = [row.verdict for row in compared(one, base=base) if row.metric == "rps"]
-    among = [
-        row.verdict
-        for row in compared(one, *noise, base=base)
-        if row.metric == "rps" and row.key == OTHER
-    ]
-    assert (alone, among) == (["faster"], ["unclear"])
+    rows = compared(*cells, base=blocks([1000.0] * 4))
+    assert [row.verdict for row in rows if row.metric == "rps"] == said
 
 
 def simulated(true_ratio: float, count: int, runs: int = 200) -> list[Verdict]:
