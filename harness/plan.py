@@ -57,9 +57,15 @@ def rounds(matrix: Matrix, setting: Setting, block: int, stacks: int) -> list[tu
 
 
 def connections(stack: Stack, setting: Setting) -> int:
-    """Return the most connections `stack` may open: workers x (pool + overflow)."""
+    """Return the most connections `stack` may open: workers x (pool + overflow).
+
+    SQLAlchemy's overflow of -1 has no end: then it is one for each request under way.
+    """
     overflow = stack.options.get("max_overflow", 0)
-    return setting.workers * (setting.pool_size + (overflow if isinstance(overflow, int) else 0))
+    if not isinstance(overflow, int):
+        overflow = 0
+    most = setting.pool_size + overflow if overflow >= 0 else setting.concurrency
+    return setting.workers * max(setting.pool_size, most)
 
 
 def schedule(matrix: Matrix, setting: Setting, stacks: Sequence[Stack], available: int) -> Schedule:

@@ -109,6 +109,14 @@ def test_a_stack_may_open_its_pool_and_its_overflow_in_every_worker() -> None:
     assert plan.connections(a_stack(max_overflow=5), setting) == 45
 
 
+@pytest.mark.parametrize(("concurrency", "most"), [(4, 30), (16, 48)])
+def test_an_overflow_without_end_opens_one_connection_a_request(
+    concurrency: int, most: int
+) -> None:
+    setting = a_key(pool_size=10, workers=3, concurrency=concurrency).setting
+    assert plan.connections(a_stack(max_overflow=-1), setting) == most
+
+
 @pytest.mark.parametrize(
     ("available", "schedule"), [(40, "interleaved"), (30, "interleaved"), (29, "sequential")]
 )
