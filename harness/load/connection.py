@@ -44,8 +44,8 @@ class Owner(Protocol):
     def reconnected(self) -> None:
         """Count one connection after a client's first."""
 
-    def answered_first(self) -> None:
-        """Count down: this client had its first answer of the slice, good or bad."""
+    def answered(self) -> None:
+        """Count down: this client had the answer that it was to tell of, good or bad."""
 
     def rested(self) -> None:
         """Count down: this client has nothing in flight any more."""
@@ -70,6 +70,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_active",
+        "_awaited",
         "_buffer",
         "_connected_before",
         "_descriptor",
@@ -78,7 +79,6 @@ class Connection(asyncio.BufferedProtocol):
         "_failures",
         "_filled",
         "_firing",
-        "_first_pending",
         "_head",
         "_host",
         "_leaving",
@@ -95,6 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         "_room",
         "_shapes",
         "_starts",
+        "_then",
         "_timeout_s",
         "_transport",
         "_turn",
@@ -135,7 +136,8 @@ class Connection(asyncio.BufferedProtocol):
         self._retry: asyncio.TimerHandle | None = None
         self._write: Callable[[bytes], None] = _unconnected
         self._firing = self._active = self._leaving = self._connected_before = False
-        self._first_pending = False
+        self._awaited = False
+        self._then = ignore
         self._due_ns = 0
         self._failures = 0
         self.bytes_in = 0
@@ -166,10 +168,16 @@ class Connection(asyncio.BufferedProtocol):
         if self._active and connected and self._due_ns < limit_ns:
             self._fail_and_leave("timeout", f"no answer within {self._timeout_s:g} s")
 
-    def record_nothing_but_the_first(self) -> None:
-        """Tell the owner of the next answer, good or bad, then record nothing."""
-        self._first_pending = True
-        self.record = self._first
+    def record_with(self, record: Callable[[int], None]) -> None:
+        """Record with `record` from now on, and tell the owner of nothing."""
+        self._awaited = False
+        self.record = record
+
+    def tell_next(self, record: Callable[[int], None]) -> None:
+        """Tell the owner of the next answer, good or bad; `record` it and those after it."""
+        self._awaited = True
+        self._then = record
+        self.record = self._told
 
     async def open(self) -> None:
         """Connect, if the server lets it; the first request tries again if not."""
@@ -368,14 +376,17 @@ class Connection(asyncio.BufferedProtocol):
     def _fail(self, error_class: str, message: str) -> None:
         self._owner.failed(error_class, message)
         self._due_ns = monotonic_ns()
-        if self._first_pending:
-            self._first(0)
+        if self._awaited:
+            self._awaited = False
+            self.record = self._then
+            self._owner.answered()
 
-    def _first(self, latency_ns: int, /) -> None:
-        # Before the owner is told: it may start recording at once.
-        self._first_pending = False
-        self.record = ignore
-        self._owner.answered_first()
+    def _told(self, latency_ns: int, /) -> None:
+        # Before the owner is told: it may change at once what is recorded.
+        self._awaited = False
+        self.record = self._then
+        self.record(latency_ns)
+        self._owner.answered()
 
     def _fail_and_leave(self, error_class: str, message: str) -> None:
         self._failures += 1

@@ -52,7 +52,8 @@ async def fire(job: Job) -> Answer:
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
-            await give(job.rounds, job.warmup_s, job.slice_s, [each.warm for each in loaders])
+            least_s = min(job.slice_s, job.warmup_s)
+            await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders])
         slice_s = real_slice_s(job.slice_s, [each.warmup_median_ns for each in loaders])
         with ticking(job.timeout_s, [*(each.end_overdue for each in loaders), lag.tick]):
             await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])

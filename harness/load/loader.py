@@ -55,8 +55,9 @@ class Loader:
         self._errors: dict[str, int] = {}
         self._messages: dict[str, str] = {}
         self._reconnects = 0
-        self._awaiting_first = self._awaiting_rest = 0
-        self._opened: asyncio.Future[Clocks] | None = None
+        self._awaiting_answer = self._awaiting_rest = 0
+        self._round: asyncio.Future[Clocks]
+        self._then: Callable[[int], None] = ignore
         self._drained: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
@@ -81,19 +82,26 @@ class Loader:
     async def measure(self, slice_s: float) -> float:
         """Give a slice of load, and keep what it did; the seconds of load to charge for it.
 
-        The window opens with the last connection's first answer, good or bad, which comes
-        after the timeout at the latest. It closes at the slice's end, or, if it opened so
-        late that less than `LEAST_WINDOW` of a slice was left, when it has had that much.
+        The window opens when every connection has had its first answer, good or bad, which
+        the last of them has after the timeout at the latest. Its time is a slice less that
+        ramp, but at least `LEAST_WINDOW` of one, for its length must not depend on the
+        slowest first answer. Then it closes by the rule it opened by: when every connection
+        has had one more. Closed by a clock instead, it would lose on average half an answer
+        of every connection whose answers come together, and more to slower servers.
         """
         self._begin_counting()
         begun_s = time.monotonic()
-        opening = await self._ramp_up()
+        self._start()
+        opening = await self._all_answer(meanwhile=ignore, then=self._latencies_ns.append)
         late_s = time.monotonic() - begun_s
-        await asyncio.sleep(max(slice_s - late_s, LEAST_WINDOW * slice_s))
-        self._close_window(opening)
+        window_s = max(slice_s - late_s, LEAST_WINDOW * slice_s)
+        await asyncio.sleep(window_s)
+        closing = await self._all_answer_within(slice_s)
+        self._record(ignore)
+        self._keep_slice(opening, closing)
         await self._stop()
         self._counting = False
-        return slice_s if late_s < slice_s else late_s + LEAST_WINDOW * slice_s
+        return slice_s if late_s < slice_s else late_s + window_s
 
     def end_overdue(self) -> None:
         """Give up every request that has had no answer for the timeout; call it often."""
@@ -133,13 +141,12 @@ class Loader:
         if self._counting:
             self._reconnects += 1
 
-    def answered_first(self) -> None:
-        """Open the window with the last first answer, within its callback: not an event later."""
-        self._awaiting_first -= 1
-        if self._awaiting_first == 0:
-            assert self._opened is not None
-            self._record(self._latencies_ns.append)
-            self._opened.set_result(self._read_clocks())
+    def answered(self) -> None:
+        """End the round with the last connection's answer, in its callback: not an event later."""
+        self._awaiting_answer -= 1
+        if self._awaiting_answer == 0 and not self._round.done():
+            self._record(self._then)
+            self._round.set_result(self._read_clocks())
 
     def rested(self) -> None:
         """Note that one more connection is idle."""
@@ -157,24 +164,36 @@ class Loader:
 
     def _record(self, record: Callable[[int], None]) -> None:
         for each in self._connections:
-            each.record = record
+            each.record_with(record)
 
     def _start(self) -> None:
         self._awaiting_rest = len(self._connections)
         for each in self._connections:
             each.start()
 
-    async def _ramp_up(self) -> Clocks:
-        self._opened = asyncio.get_running_loop().create_future()
-        self._awaiting_first = len(self._connections)
-        for each in self._connections:
-            each.record_nothing_but_the_first()
-        self._start()
-        return await self._opened
+    async def _all_answer(
+        self, meanwhile: Callable[[int], None], then: Callable[[int], None]
+    ) -> Clocks:
+        """Wait until each connection has had an answer from now on; the clocks at the last.
 
-    def _close_window(self, opening: Clocks) -> None:
-        closing = self._read_clocks()
-        self._record(ignore)
+        Answers are recorded with `meanwhile` up to that moment, and with `then` from it on.
+        """
+        self._then = then
+        self._round = asyncio.get_running_loop().create_future()
+        self._awaiting_answer = len(self._connections)
+        for each in self._connections:
+            each.tell_next(meanwhile)
+        return await self._round
+
+    async def _all_answer_within(self, limit_s: float) -> Clocks:
+        """Wait for another answer of each connection, but no longer than `limit_s`."""
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._all_answer(meanwhile=self._latencies_ns.append, then=ignore)
+        except TimeoutError:
+            return self._read_clocks()
+
+    def _keep_slice(self, opening: Clocks, closing: Clocks) -> None:
         self._slices.append(
             Slice(
                 start_ns=opening.now_ns,

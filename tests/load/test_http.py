@@ -55,7 +55,7 @@ class Told:
     def reconnected(self) -> None:
         pass
 
-    def answered_first(self) -> None:
+    def answered(self) -> None:
         pass
 
     def rested(self) -> None:

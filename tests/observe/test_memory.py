@@ -74,7 +74,7 @@ async def _cpu_agrees(server: Server, pids: Sequence[int]) -> None:
     spent_s = (ticks(pids) - before) / TICKS_A_SECOND
     (window,) = answer.targets[0].slices
     assert window.app_cpu_ns is not None
-    # The window leaves out the warm-up (a hundredth of it), the ramp and the drain.
+    # The window leaves out the warm-up (a hundredth), the ramp and the drain.
     assert window.app_cpu_ns / 1e9 == pytest.approx(spent_s, rel=0.15, abs=0.05)
 
 
