@@ -138,6 +138,5 @@ def an_answer(
         errors={name: count for name, (count, _) in errors.items()},
         messages={name: message for name, (_, message) in errors.items()},
         reconnects=0,
-        bytes_in=0,
         warmup_median_ns=None,
     )

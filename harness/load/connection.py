@@ -102,7 +102,6 @@ class Connection(asyncio.BufferedProtocol):
         "_until_check",
         "_view",
         "_write",
-        "bytes_in",
         "record",
     )
 
@@ -140,7 +139,6 @@ class Connection(asyncio.BufferedProtocol):
         self._then = ignore
         self._due_ns = 0
         self._failures = 0
-        self.bytes_in = 0
         self.record: Callable[[int], None] = ignore
 
     # When requests are due.
@@ -213,7 +211,6 @@ class Connection(asyncio.BufferedProtocol):
         ):
             now_ns = monotonic_ns()
             self.record(now_ns - self._due_ns)
-            self.bytes_in += filled
             if self._filled:  # it came in pieces
                 self._begin_answer()
             if self._many:
@@ -348,7 +345,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self, reply: Reply, now_ns: int) -> bool:
         """Record a good answer or count a bad one; whether it was good."""
-        self.bytes_in += reply.end
         self._failures = 0
         failure = judge(reply, self._requests[self._turn])
         if failure is None:

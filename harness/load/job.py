@@ -105,8 +105,8 @@ class TargetAnswer:
     `errors` counts failed requests by `harness.model.ERROR_CLASSES` over the whole
     measuring time, those between a window's close and the end of its drain included;
     `messages` has the first message of each class met. `reconnects` counts connections
-    opened after the first of each. `bytes_in` are bytes of answers read, heads included,
-    all measuring time. `warmup_median_ns` is None when warm-up had no good answer.
+    opened after the first of each. `warmup_median_ns` is None when warm-up had no good
+    answer.
     """
 
     name: str
@@ -115,7 +115,6 @@ class TargetAnswer:
     errors: Mapping[str, int]
     messages: Mapping[str, str]
     reconnects: int
-    bytes_in: int
     warmup_median_ns: int | None
 
 

@@ -89,7 +89,7 @@ class Loader:
         has had one more. Closed by a clock instead, it would lose on average half an answer
         of every connection whose answers come together, and more to slower servers.
         """
-        self._begin_counting()
+        self._counting = True
         begun_s = time.monotonic()
         self._start()
         opening = await self._all_answer(meanwhile=ignore, then=self._latencies_ns.append)
@@ -124,7 +124,6 @@ class Loader:
             errors=dict(self._errors),
             messages=dict(self._messages),
             reconnects=self._reconnects,
-            bytes_in=sum(each.bytes_in for each in self._connections),
             warmup_median_ns=self.warmup_median_ns,
         )
 
@@ -155,12 +154,6 @@ class Loader:
             self._drained.set_result(None)
 
     # A slice, step by step.
-
-    def _begin_counting(self) -> None:
-        if not self._slices:
-            for each in self._connections:
-                each.bytes_in = 0
-        self._counting = True
 
     def _record(self, record: Callable[[int], None]) -> None:
         for each in self._connections:

@@ -90,8 +90,15 @@ def rate_text(cell: Summary) -> str:
         return DASH
     text = f"{rate:,}"
     if cell.rps and cell.rps_lo is not None and cell.rps_hi is not None:
-        text += f" ±{50 * (cell.rps_hi - cell.rps_lo) / cell.rps:.1f} %"
+        text += f" {_spread(50 * (cell.rps_hi - cell.rps_lo) / cell.rps)}"
     return text
+
+
+def _spread(half_pct: float) -> str:
+    """Return half an interval's width to two digits; past 100 % it says nothing more."""
+    if half_pct > 100:
+        return "±>100 %"
+    return f"±{half_pct:.0f} %" if half_pct >= 10 else f"±{half_pct:.2g} %"
 
 
 def _ratio(pair: Comparison) -> str:

@@ -90,6 +90,7 @@ def test_the_tables_are_the_same_every_time(processes: Processes, database: Data
         ):
             return everything(address)
 
+    asyncio.run(restore_users(database.address, USERS))  # other tests have inserted some
     again, here = asyncio.run(scenario()), everything(database.address)
     assert again == here
     assert [len(again[table]) for table in ("users", "books")] == [USERS, BOOKS]
@@ -110,6 +111,7 @@ def test_the_smallest_tables_hold_too(processes: Processes, books: int) -> None:
 
 
 def test_users_are_put_back_as_they_were(database: Database) -> None:
+    asyncio.run(restore_users(database.address, USERS))
     before = everything(database.address)["users"]
     with psycopg.connect(database.dsn, password=database.password) as connection:
         connection.execute("DELETE FROM harness.users WHERE id % 3 = 0")

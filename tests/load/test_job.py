@@ -49,7 +49,6 @@ def test_an_answer_survives_the_pipe(slices: list[Slice], latencies_ns: bytes) -
         errors={"timeout": 1},
         messages={"timeout": "no answer in 10 s"},
         reconnects=1,
-        bytes_in=2,
         warmup_median_ns=None,
     )
     answer = Answer(slice_s=0.1, targets=(target,), lag_p99_ns=70_000)
