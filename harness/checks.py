@@ -49,7 +49,8 @@ def doubts(row: Observation) -> Doubts:
     invalid: list[str] = []
     attempts = row.requests + row.by_class.total
     error_pct = 100 * row.by_class.total / attempts if attempts else 0.0
-    low, high = LITTLES_LAW
+    edges = (row.mean_ms or 0.0) * row.slices / (1000 * row.window_s) if row.window_s else 0.0
+    low, high = LITTLES_LAW[0] - edges, LITTLES_LAW[1] + edges
     # Errors answer at once or after a time-out; then latency of the good ones says nothing of N.
     countable = row.littles_law is not None and error_pct <= MAX_ERROR_PCT
     if countable and not low <= (row.littles_law or 0.0) <= high:

@@ -70,7 +70,7 @@ def commands() -> None:
 @commands.command(DEFAULT_COMMAND, short_help="Measure a matrix (the default command).")
 @click.argument("path", metavar="MATRIX", type=click.Path(path_type=Path))
 @click.option("--budget", type=Duration(), metavar="TIME", help="Stop after this much wall time.")
-@click.option("--quick", is_flag=True, help="Short blocks: every cell twice, in about 90 s.")
+@click.option("--quick", is_flag=True, help="Two short blocks of every cell.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Groups or stacks to measure.")
 @click.option(
     "--results",

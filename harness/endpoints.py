@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.model import Endpoint, Setting
 
-IDS = 32
+IDS = 16
 """How many different users `users_get` asks for: a stack that caches an answer is found out,
 and the list of verified answers stays short."""
 

@@ -9,6 +9,7 @@ import orjson
 from harness import plan, stats
 from harness.matrix import Matrix
 from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+from harness.thresholds import MAX_ERROR_PCT
 
 
 @dataclass(frozen=True)
@@ -114,27 +115,38 @@ def _speed(found: Findings) -> str:
         pairs = [
             pair
             for (key, metric), pair in found.comparisons.items()
-            if key.setting == setting and metric == "rps" and pair.ratio and pair.verdict
+            if key.setting == setting and metric == "rps" and pair.ratio and _sound(found, pair)
         ]
         if pairs:
             # A sure winner before a larger ratio that nobody can be sure of.
             rank = {pair.key: (pair.verdict == "faster", pair.ratio or 0.0) for pair in pairs}
             best.append((setting, max(pairs, key=lambda pair: rank[pair.key])))
     if not best:
-        return "No ratio has enough blocks for a verdict yet."
+        return "No two stacks can be compared yet."
     parts = []
     for setting, pair in best[:4]:
         assert pair.ratio is not None
         text = ratio_text(pair.ratio, pair.lo, pair.hi)
         name = setting_text(setting, found.settings)
-        if pair.verdict == "slower":
-            parts.append(f"{pair.baseline} leads {name} ({pair.key.stack} {text})")
-        elif pair.verdict == "faster":
-            parts.append(f"{pair.key.stack} answers {name} {text} as fast as {pair.baseline}")
+        so_far = "" if pair.verdict else "so far "
+        if pair.verdict == "slower" or (so_far and pair.ratio < 1):
+            parts.append(f"{so_far}{pair.baseline} leads {name} ({pair.key.stack} {text})")
+        elif pair.verdict == "faster" or so_far:
+            parts.append(
+                f"{so_far}{pair.key.stack} answers {name} {text} as fast as {pair.baseline}"
+            )
         else:
             parts.append(f"{name}: {pair.key.stack} and {pair.baseline} {pair.verdict} ({text})")
     more = f", and {len(best) - 4} more settings in the report" if len(best) > 4 else ""
     return "Speed: " + "; ".join(parts) + more + "."
+
+
+def _sound(found: Findings, pair: Comparison) -> bool:
+    """Whether few enough requests failed on either side for speed to mean something."""
+    sides = [each for each in found.of(pair.key.setting) if each.key.stack == pair.baseline]
+    return all(
+        (each.error_pct or 0.0) <= MAX_ERROR_PCT for each in (*sides, found.summaries[pair.key])
+    )
 
 
 def _cost(found: Findings) -> str:

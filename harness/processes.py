@@ -169,6 +169,35 @@ def _pinned(cpus: frozenset[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def pin(pids: Sequence[int], cpus: frozenset[int]) -> None:
+    """Move every thread of `pids` to `cpus`; what they start later inherits it.
+
+    Repeated until no thread is found elsewhere: one may be started by another that
+    was still to be moved. Does nothing where the platform cannot pin.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    while astray := [each for each in _threads(pids) if _affinity(each) not in (cpus, None)]:
+        for thread in astray:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, cpus)
+
+
+def _threads(pids: Sequence[int]) -> list[int]:
+    found = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [thread.id for thread in psutil.Process(pid).threads()]
+    return found
+
+
+def _affinity(thread: int) -> frozenset[int] | None:
+    try:
+        return frozenset(os.sched_getaffinity(thread))
+    except ProcessLookupError:
+        return None
+
+
 def running(pid: int) -> bool:
     """Whether `pid` is a process that has not ended (a zombie has)."""
     try:

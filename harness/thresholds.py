@@ -14,7 +14,9 @@ MAX_ERROR_PCT = 1.0
 
 LITTLES_LAW = (0.95, 1.02)
 """Throughput x mean latency / concurrency of a closed loop. Outside it latency or rate was
-miscounted: wrk's issue 114 and the-benchmarker's 9775 show what that looks like."""
+miscounted: wrk's issue 114 and the-benchmarker's 9775 show what that looks like.
+Widened by the mean latency as a share of a window: what is under way at its two edges
+does not cancel exactly, and a window of a slow server holds no more than 20 latencies."""
 
 GENERATOR_BUSY_FLAG = 0.80
 GENERATOR_BUSY_INVALID = 0.95

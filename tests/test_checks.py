@@ -25,10 +25,11 @@ def invalid(name: str) -> Doubts:
     ("fields", "found"),
     [
         ({}, CLEAN),
-        ({"littles_law": 0.95}, CLEAN),
-        ({"littles_law": 1.02}, CLEAN),
-        ({"littles_law": 0.9499}, invalid("littles_law")),
-        ({"littles_law": 1.0201}, invalid("littles_law")),
+        # A mean latency of 2 ms in windows of 100 ms widens the bounds by 0.02.
+        ({"mean_ms": 2.0, "littles_law": 0.9301}, CLEAN),
+        ({"mean_ms": 2.0, "littles_law": 1.0399}, CLEAN),
+        ({"mean_ms": 2.0, "littles_law": 0.9299}, invalid("littles_law")),
+        ({"mean_ms": 2.0, "littles_law": 1.0401}, invalid("littles_law")),
         ({"littles_law": 0.0}, invalid("littles_law")),
         ({"littles_law": None}, CLEAN),
         ({"generator_busy": 0.80}, CLEAN),

@@ -54,7 +54,7 @@ def test_nothing_measured_is_nothing_found() -> None:
     nothing = found()
     assert (nothing.settings, nothing.summaries, nothing.comparisons) == ([], {}, {})
     assert sentences(nothing) == [
-        "No ratio has enough blocks for a verdict yet.",
+        "No two stacks can be compared yet.",
         "Certainty: 0 of 0 cells have a number.",
     ]
 
@@ -171,8 +171,16 @@ def test_a_larger_ratio_that_is_unclear_does_not_hide_a_sure_one() -> None:
 
 
 def test_too_few_blocks_are_said_so() -> None:
-    rows = pair_of([100.0], [200.0])
-    assert speed(*rows) == "No ratio has enough blocks for a verdict yet."
+    other_leads = pair_of([100.0], [200.0])
+    assert speed(*other_leads) == "Speed: so far other answers users_get 2.00x as fast as base."
+    base_leads = pair_of([200.0], [100.0])
+    assert speed(*base_leads) == "Speed: so far base leads users_get (other 0.50x)."
+
+
+def test_the_speed_of_a_cell_of_errors_is_not_spoken_of() -> None:
+    base, other = pair_of([100.0], [200.0])
+    failing = replace(other, by_class=some_errors(timeout=other.requests))
+    assert speed(base, failing) == "No two stacks can be compared yet."
 
 
 def cost_row(key: Key, app_cpu_us: float | None, block: int) -> Observation:

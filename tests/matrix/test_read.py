@@ -124,9 +124,10 @@ def test_only_that_selects_nothing_is_refused(patterns: list[str], said: str) ->
     assert str(caught.value) == said
 
 
-def test_quick_never_lengthens_the_budget() -> None:
-    assert quick(a_matrix(run={"budget": "20s"})).run.budget == 20
-    assert quick(a_matrix()).run.budget < 300
+def test_quick_is_two_short_blocks_within_the_same_budget() -> None:
+    run = quick(a_matrix(run={"budget": "20s"})).run
+    assert (run.budget, run.min_blocks, run.max_blocks) == (20, 2, 2)
+    assert run.warmup + run.measure < 1
 
 
 MATRICES: dict[str, Callable[[], Matrix]] = {
