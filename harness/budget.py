@@ -2,12 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness import plan
 from harness.matrix import Matrix
-from harness.model import Setting
+from harness.model import Observation, Setting
 
 BLOCK_OVERHEAD_S = 3.0
 """What a block takes beside its load, until the first one has shown it."""
@@ -42,9 +42,13 @@ class Budget:
         """Note how long the block in the context takes."""
         start = time.monotonic()
         yield
-        stacks = self._stacks(setting)
-        self._took_s.setdefault(stacks, []).append(time.monotonic() - start)
-        self.load_s += plan.block_s(self._matrix, stacks, 0.0)
+        self._took_s.setdefault(self._stacks(setting), []).append(time.monotonic() - start)
+
+    def loaded(self, rows: Sequence[Observation]) -> None:
+        """Add the warm-up and the slices that the cells of a block were given."""
+        for row in rows:
+            if row.slice_ms is not None:
+                self.load_s += self._matrix.run.warmup + row.slices * row.slice_ms / 1000
 
     def standing(self, number: int, setting: Setting) -> Standing:
         """Return where block `number` stands; the run ends by budget or by its last block."""

@@ -136,7 +136,8 @@ def _speed(found: Findings) -> str:
                 f"{so_far}{pair.key.stack} answers {name} {text} as fast as {pair.baseline}"
             )
         else:
-            parts.append(f"{name}: {pair.key.stack} and {pair.baseline} {pair.verdict} ({text})")
+            word = "a tie" if pair.verdict == "tie" else pair.verdict
+            parts.append(f"{name} is {word} between {pair.key.stack} and {pair.baseline} ({text})")
     more = f", and {len(best) - 4} more settings in the report" if len(best) > 4 else ""
     return "Speed: " + "; ".join(parts) + more + "."
 

@@ -78,6 +78,7 @@ async def _measure(
         )
         with budget.spending(setting):
             rows = [checked(row) for row in await block.measure(bench, setting, number)]
+        budget.loaded(rows)
         store.record(rows)
         found, blocks = find(matrix, store.observations), blocks + 1
         store.write({**fixed, **render.files(matrix, found, described)})

@@ -156,8 +156,8 @@ def speed(*rows: Observation, matrix: Matrix = THREE) -> str:
     [
         ([120.0] * 3, "other answers users_get 1.2000x [1.2000, 1.2000] as fast as base"),
         ([80.0] * 3, "base leads users_get (other 0.8000x [0.8000, 0.8000])"),
-        ([100.0] * 3, "users_get: other and base tie (1.0000x [1.0000, 1.0000])"),
-        ([80.0, 100.0, 125.0], "users_get: other and base unclear (1.00x [0.57, 1.74])"),
+        ([100.0] * 3, "users_get is a tie between other and base (1.0000x [1.0000, 1.0000])"),
+        ([80.0, 100.0, 125.0], "users_get is unclear between other and base (1.00x [0.57, 1.74])"),
     ],
 )
 def test_the_first_sentence_says_who_is_fastest(other: list[float], said: str) -> None:
