@@ -171,7 +171,8 @@ class Observation:
 
     `block` counts the passes over the plan from 1; cells of one setting with the
     same `block` were measured together. `slices` windows of `window_s` in all.
-    `drift` is req/s in the last third of the slices over that in the first;
+    `drift` is req/s in the last third of the slices over that in the first, as far as
+    the slices prove it (1 when they prove no change);
     `generator_busy` the share of its core the generator used in the windows,
     `lag_p99_ms` how long a ready answer waited for it. `flags` are doubts, joined by
     "; ". `reason` says why there is no number. `first_errors` is a JSON object with

@@ -1,11 +1,13 @@
 """The generator's answer and the processes' costs -> one observation. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from scipy import special
 
 from harness import histogram
 from harness.load.job import Slice, TargetAnswer
@@ -19,7 +21,7 @@ from harness.model import (
     Outcome,
     Schedule,
 )
-from harness.thresholds import P99_MIN_REQUESTS
+from harness.thresholds import CONFIDENCE, P99_MIN_REQUESTS
 
 NO_COST = Cost(None, None, None, None, None, None, None, None, None)
 NO_LATENCY = Latency(None, None, None, None, None)
@@ -144,17 +146,36 @@ def _per(slices: Sequence[Slice], clock: str, divisor: float) -> float | None:
 
 
 def _drift(slices: Sequence[Slice]) -> float | None:
-    """Return req/s of the last third of the slices over that of the first third."""
+    """Return the least change from the first to the last third of the slices that they prove.
+
+    It is the bound nearest to 1 of the Welch interval of req/s in the last third over that
+    in the first, and 1 where that interval holds 1: single slices scatter by more than any
+    trend worth a word. None with too few slices, or one without a good answer.
+    """
     third = len(slices) // 3
-    if len(slices) < SLICES_FOR_DRIFT:
+    first, last = _log_rates(slices[:third]), _log_rates(slices[-third:])
+    if len(slices) < SLICES_FOR_DRIFT or first is None or last is None:
         return None
-    first, last = _rate(slices[:third]), _rate(slices[-third:])
-    return None if not first or last is None else last / first
+    change = float(last.mean() - first.mean())
+    proven = max(0.0, abs(change) - _welch_half_width(first, last))
+    return math.exp(math.copysign(proven, change))
 
 
-def _rate(slices: Sequence[Slice]) -> float | None:
-    window_ns = sum(each.window_ns for each in slices)
-    return 1e9 * sum(each.requests for each in slices) / window_ns if window_ns else None
+def _welch_half_width(first: NDArray[np.float64], last: NDArray[np.float64]) -> float:
+    """Return half the interval of a difference of means whose variances differ (Welch 1947)."""
+    parts = [float(each.var(ddof=1)) / len(each) for each in (first, last)]
+    if not sum(parts):
+        return 0.0
+    degrees = sum(parts) ** 2 / sum(
+        part**2 / (len(each) - 1) for part, each in zip(parts, (first, last), strict=True)
+    )
+    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(sum(parts))
+
+
+def _log_rates(slices: Sequence[Slice]) -> NDArray[np.float64] | None:
+    if not all(each.window_ns and each.requests for each in slices):
+        return None
+    return np.log([each.requests / each.window_ns for each in slices])
 
 
 def _messages(answer: TargetAnswer) -> str:

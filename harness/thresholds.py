@@ -26,8 +26,9 @@ GENERATOR_LAG_MS = 1.0
 """p99 of how long a ready answer waited for the generator: it is added to every latency."""
 
 DRIFT = 0.10
-"""req/s of the last third of the slices against the first, as a fraction: a cell that still
-speeds up or slows down by more was not warm, or its server is degrading."""
+"""req/s of the last third of the slices against the first, as a fraction, beyond what their
+scatter explains: a cell that still speeds up or slows down by more was not warm, its server
+is degrading, or the machine changed under it."""
 
 MIN_WINDOW_S = 0.05
 """A block whose windows are shorter than this in all has measured start-up, not load."""

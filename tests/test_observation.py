@@ -4,9 +4,11 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from harness import histogram
 from harness.load.job import TargetAnswer
@@ -105,15 +107,18 @@ def test_lag_that_was_never_sampled_is_empty() -> None:
 @pytest.mark.parametrize(
     ("requests", "drift"),
     [
-        ([10, 10, 10, 10, 10, 12], 1.1),
+        ([10, 10, 10, 10, 12, 12], 1.2),
         ([10, 10, 0, 0, 5, 5], 0.5),
+        ([10, 10, 10, 10, 10, 12], 1.0),  # two slices that differ prove nothing
         ([10, 10, 99, 99, 99, 10, 10], 1.0),  # the middle is not looked at
         ([10, 10, 10, 10, 12], None),  # too few slices for thirds
         ([0, 0, 10, 10, 10, 10], None),
-        ([10, 10, 10, 10, 0, 0], 0.0),
+        ([10, 10, 10, 10, 0, 0], None),
     ],
 )
-def test_drift_is_the_last_third_over_the_first(requests: list[int], drift: float | None) -> None:
+def test_drift_is_what_the_last_third_proves_against_the_first(
+    requests: list[int], drift: float | None
+) -> None:
     answer = an_answer([MS] * sum(requests), [a_slice(requests=each) for each in requests])
     assert row_of(answer).drift == (None if drift is None else pytest.approx(drift))
 
@@ -159,3 +164,11 @@ def test_a_cell_that_was_not_measured_has_a_reason_on_one_line_and_no_number() -
     assert (row.outcome, row.reason) == ("failed", "it did not start")
     assert (row.latency, row.cost, row.by_class) == (NO_LATENCY, NO_COST, NO_ERRORS)
     assert (row.requests, row.rps, row.latencies, row.first_errors) == (0, None, "", "")
+
+
+def test_the_drift_that_is_proven_is_the_near_bound_of_welchs_interval() -> None:
+    requests = [100, 110, 105, 95, 100, 100, 100, 100, 150, 160, 140, 155]
+    answer = an_answer([MS] * sum(requests), [a_slice(requests=each) for each in requests])
+    first, last = np.log(requests[:4]), np.log(requests[-4:])
+    interval = scipy_stats.ttest_ind(last, first, equal_var=False).confidence_interval(0.95)
+    assert row_of(answer).drift == pytest.approx(math.exp(interval.low))
