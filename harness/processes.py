@@ -31,6 +31,12 @@ class Processes:
 
     def __init__(self, watch: IO[str]) -> None:
         self._watch = watch
+        self._everywhere = _affinity(0)
+
+    def keep_to(self, cpus: frozenset[int] | None) -> None:
+        """Keep the runner itself to `cpus`. What it starts may run anywhere all the same."""
+        if cpus is not None:
+            pin([os.getpid()], cpus)
 
     @contextlib.asynccontextmanager
     async def start(
@@ -50,9 +56,10 @@ class Processes:
 
         On the way out it gets `stop_with` and `KILL_AFTER_S` to obey. `kill_with`
         is what the warden sends should the runner itself have been killed.
-        `cpus` pins it (where the platform can); `user` is the uid and gid it runs as.
+        `cpus` pins it, where the platform can (None: it may run anywhere); `user` is the
+        uid and gid it runs as.
         """
-        with _pinned(cpus):
+        with _pinned(cpus or self._everywhere):
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork and exec, not a wait
                 argv,
                 env=None if env is None else dict(env),
@@ -192,6 +199,9 @@ def _threads(pids: Sequence[int]) -> list[int]:
 
 
 def _affinity(thread: int) -> frozenset[int] | None:
+    """Return the CPUs of `thread` (0: this one); None when it has gone or cannot be asked."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
     try:
         return frozenset(os.sched_getaffinity(thread))
     except ProcessLookupError:

@@ -114,7 +114,7 @@ def shown(console: Console, *, live: bool) -> Iterator[Progress]:
     if not live or not console.is_terminal:
         yield Lines(console)
         return
-    with Live(console=console, refresh_per_second=4, transient=True) as display:
+    with Live(console=console, refresh_per_second=2, transient=True) as display:
         screen = Screen(display, console)
         display.update(screen)
         yield screen

@@ -43,6 +43,7 @@ async def run(
     places = affinity.places(matrix.run, affinity.usable())
     if matrix.database.dsn is not None:  # a server that we did not start runs where it likes
         places = replace(places, database=None)
+    processes.keep_to(places.load)  # drawing a table must not cost the app its CPU
     async with prepared(matrix, processes, places, progress.doing) as bench:
         toml = to_toml(matrix)
         described = environment.describe(
