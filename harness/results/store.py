@@ -46,10 +46,14 @@ class Store:
         self.observations.extend(tables.parse(Observation, whole, BLOCKS))
 
     def write(self, files: Mapping[str, str]) -> None:
-        """Replace each of `files` (name: text) in one step each."""
-        for name, text in files.items():
-            with _disk(self.folder):
-                _replace(self.folder / name, text)
+        """Replace `files` (name: text), each in one step, once there is room for all of them."""
+        with _disk(self.folder), contextlib.ExitStack() as staged:
+            ready = [
+                (staged.enter_context(_staged(self.folder, text)), name)
+                for name, text in files.items()
+            ]
+            for path, name in ready:
+                path.replace(self.folder / name)
 
 
 @contextlib.contextmanager
@@ -101,19 +105,22 @@ def _disk(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise NothingMeasurable(
-            f"{folder}: cannot write results there: {error.strerror}; what is there stays as it is"
+            f"{folder}: cannot write results there: {error.strerror}; every file there is whole, "
+            "and `report` makes the others again from blocks.csv"
         ) from error
 
 
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextlib.contextmanager
+def _staged(folder: Path, text: str) -> Iterator[Path]:
+    """Yield a finished file that holds `text`, under a name that nobody reads, gone afterwards."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".")
+    path = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        path.chmod(0o644)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
