@@ -41,6 +41,10 @@ NAMES = ("asyncpg_pool", "psycopg_pool", "sqlalchemy_async", "sqlalchemy_sync")
 PATHS = {"users_get": "/users/7", "books_list": "/books?limit=20"}
 SLICE_S = 0.05
 CONNECTIONS = 8
+OPTIONS: dict[str, dict[str, object]] = {
+    "sqlalchemy_async": {"max_overflow": 0},
+    "sqlalchemy_sync": {"max_overflow": 0},
+}
 APP_CORE, LOAD_CORE = frozenset({0}), frozenset({1})
 
 
@@ -149,7 +153,7 @@ async def block(
             processes,
             name="harness",
             adapter=name,
-            options={"pool_size": POOL},
+            options=OPTIONS.get(name, {}) | {"pool_size": POOL},
             dsn=dsn,
             password=address.password,
             workers=1,
