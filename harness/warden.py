@@ -62,6 +62,14 @@ def end(pid: int, number: int) -> None:
         pass  # gone in the meantime, which is what was wanted
 
 
+def remove(path: str) -> None:
+    """Remove `path` with all it holds, again while a process that is dying still writes there."""
+    deadline = time.monotonic() + GRACE_S
+    while Path(path).exists() and time.monotonic() < deadline:
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(0.01)
+
+
 def clean_up(processes: dict[int, tuple[str, int]], directories: set[str]) -> None:
     """End what is left, politely for `GRACE_S`, and remove what it leaves on disk."""
     deadline = time.monotonic() + GRACE_S
@@ -74,7 +82,7 @@ def clean_up(processes: dict[int, tuple[str, int]], directories: set[str]) -> No
     for pid in left:
         end(pid, signal.SIGKILL)
     for path in directories:
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
 
 
 def main() -> None:

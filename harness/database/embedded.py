@@ -15,17 +15,20 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from harness.database.address import Address
 from harness.errors import BadInput, NothingMeasurable
-from harness.processes import Processes
+from harness.processes import Processes, finished
+
+if TYPE_CHECKING:
+    import subprocess
 
 READY_WITHIN_S = 30.0
 USER = "harness"
@@ -39,6 +42,10 @@ FIXED = {
     "logging_collector": "off",
     "timezone": "UTC",
 }
+
+
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
+"""Of initdb and Postgres: nothing of the user's, whose PG variables would reach into it."""
 
 
 class PortTaken(Exception):
@@ -73,7 +80,7 @@ async def cluster(
         owner = _owner(folder)
         home = _readable_binaries(folder, owner)
         password = secrets.token_urlsafe(24)
-        await _initdb(home, folder, password, owner)
+        await _initdb(processes, home, folder, password, owner)
         async with contextlib.AsyncExitStack() as stack:
             for attempt in (1, 2, 3):
                 with contextlib.suppress(PortTaken):
@@ -140,7 +147,9 @@ def _open_to_all(path: Path) -> bool:
     )
 
 
-async def _initdb(home: Path, folder: Path, password: str, owner: int | None) -> None:
+async def _initdb(
+    processes: Processes, home: Path, folder: Path, password: str, owner: int | None
+) -> None:
     secret = folder / "secret"
     secret.touch(mode=0o600)
     secret.write_text(password)
@@ -151,25 +160,16 @@ async def _initdb(home: Path, folder: Path, password: str, owner: int | None) ->
         *("-A", "scram-sha-256", f"--pwfile={secret}"),
         *("--no-sync", "--no-instructions", "--no-data-checksums"),
     ]
-    done = await asyncio.to_thread(_run_as, [str(home / "bin" / "initdb"), *options], owner)
+    argv, log = [str(home / "bin" / "initdb"), *options], folder / "initdb.log"
+    with log.open("wb") as sink:
+        async with processes.start(
+            argv, env=ENVIRONMENT, stdout=sink, stderr=sink, user=owner
+        ) as process:
+            code = await finished(process)
     secret.unlink()
-    if done.returncode:
-        raise NothingMeasurable(f"database: initdb failed: {_last_line(done.stderr)}")
-
-
-def _run_as(argv: Sequence[str], owner: int | None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        argv,
-        user=owner,
-        group=owner,
-        extra_groups=None if owner is None else [],
-        env={"PATH": os.defpath, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-    )
+    if code:
+        said = await asyncio.to_thread(log.read_text, errors="replace")
+        raise NothingMeasurable(f"database: initdb failed: {_last_line(said)}")
 
 
 @contextlib.asynccontextmanager
@@ -190,7 +190,7 @@ async def _running(
     with log.open("wb") as stderr:
         async with processes.start(
             argv,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
+            env=ENVIRONMENT,
             cpus=cpus,
             stderr=stderr,
             user=owner,

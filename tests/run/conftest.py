@@ -47,11 +47,13 @@ class Started:
 
     process: "subprocess.Popen[str]"
     seen: set[psutil.Process] = field(default_factory=set)
+    commands: dict[psutil.Process, list[str]] = field(default_factory=dict)
 
     def look(self) -> set[psutil.Process]:
         """Note the processes under it now, and return all seen so far."""
         with contextlib.suppress(psutil.NoSuchProcess):
             self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
+            self.commands |= {each: command for each in self.seen if (command := _command(each))}
         return self.seen
 
     def until(self, condition: Callable[[], object], what: str) -> None:
@@ -82,11 +84,12 @@ class Started:
 
     @property
     def folders(self) -> list[Path]:
-        """The temporary folders of the Postgres it was seen to run."""
+        """The temporary folders of the databases it was seen to make or run."""
         return [
-            Path(argv[argv.index("-D") + 1]).parent
-            for argv in map(_command, self.seen)
-            if "-D" in argv and "postgres" in argv[0]
+            Path(argument).parent
+            for argv in self.commands.values()
+            for argument in argv
+            if argument.endswith("/data") and "/harness-pg-" in argument
         ]
 
 
