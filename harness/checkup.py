@@ -1,4 +1,4 @@
-"""`check`: every stack starts and answers every endpoint alike; the machine is fit to measure."""
+"""`check`: does every stack start and answer alike, and what is to be doubted of the machine?"""
 
 import os
 from collections.abc import Callable
@@ -16,17 +16,18 @@ BUSY_LOAD = 0.5
 
 
 async def check(matrix: Matrix, processes: Processes, say: Callable[[str], None]) -> bool:
-    """Say what holds and what does not, a line each; True when all of it holds."""
+    """Say what holds and what does not, a line each; True when every stack answers as it should."""
     places = affinity.places(matrix.run, affinity.usable())
-    fit = _machine(places, say)
+    _doubt_machine(places, say)
     async with prepared(matrix, processes, places, lambda _: None) as bench:
         version, room = bench.facts.version, bench.available_connections
         say(f"ok    database: Postgres {version}, {room} connections for stacks")
         answered = [await _setting(bench, each, say) for each in plan.settings(matrix)]
-    return fit and all(answered)
+    return all(answered)
 
 
-def _machine(places: affinity.Places, say: Callable[[str], None]) -> bool:
+def _doubt_machine(places: affinity.Places, say: Callable[[str], None]) -> None:
+    """Say what makes numbers less certain here; none of it makes a stack wrong."""
     cpus = affinity.usable()
     count = len(cpus) if cpus is not None else os.cpu_count() or 1
     if count < 2:
@@ -40,7 +41,6 @@ def _machine(places: affinity.Places, say: Callable[[str], None]) -> bool:
     load = os.getloadavg()[0] / count
     if load > BUSY_LOAD:
         say(f"doubt machine: load average {load:.1f} a core: something else is running")
-    return True
 
 
 async def _setting(bench: Bench, setting: Setting, say: Callable[[str], None]) -> bool:

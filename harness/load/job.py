@@ -82,7 +82,7 @@ class Slice:
     slice's end. `start_ns` is its opening on the system-wide monotonic clock
     (`time.monotonic_ns`), `window_ns` its length, `requests` the good answers completed
     in it. CPU times are differences of the clocks over exactly that window; None where
-    a clock cannot be read. `warm` is always False: warm-up slices are not recorded.
+    a clock cannot be read. Warm-up slices are not recorded.
     """
 
     start_ns: int
@@ -91,7 +91,6 @@ class Slice:
     app_cpu_ns: int | None
     db_cpu_ns: int | None
     load_cpu_ns: int | None
-    warm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
