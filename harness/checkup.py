@@ -1,4 +1,4 @@
-"""`check`: does every stack start and answer alike, and what is to be doubted of the machine?"""
+"""`check`: does every stack start and answer alike, and what should be doubted here?"""
 
 import os
 from collections.abc import Callable
