@@ -1,4 +1,4 @@
-"""`check`: does every stack start and answer alike, and what should be doubted here?"""
+"""`check`: whether every stack starts and answers alike, and what to doubt of the machine."""
 
 import os
 from collections.abc import Callable
