@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import pytest
 import tomli_w
 
 DEADLINE_S = 60.0
+
+BY_NOISE = re.compile(r"invalid: (littles_law|generator|window)|littles_law|generator|window")
+"""Why a busy machine may cost a cell its number: what no test of anything else may fail on."""
 
 RUN = {
     "budget": "60s",
@@ -39,6 +43,14 @@ def document(**changes: Any) -> dict[str, Any]:
         ],
         "group": [{"name": "g", "endpoint": ["users_get"], "concurrency": [4], "pool_size": [2]}],
     } | changes
+
+
+def as_measured(cell: Mapping[str, str]) -> bool:
+    """Whether `cell` (a row of cells.csv) has a number; without one, noise must be the reason."""
+    if cell["outcome"] != "ok":
+        assert cell["outcome"] == "invalid", cell
+        assert all(BY_NOISE.match(each) for each in cell["flags"].split("; ")), cell
+    return cell["outcome"] == "ok"
 
 
 @dataclass
@@ -76,6 +88,13 @@ class Started:
             self.look()
             time.sleep(0.02)
         return self.process.communicate(timeout=1)
+
+    def measured(self) -> tuple[str, str]:
+        """Wait for its end in order (3 when noise cost every cell its number); what it wrote."""
+        said, complained = self.output()
+        assert self.process.returncode in (0, 3), complained
+        assert "error:" not in complained
+        return said, complained
 
     def left(self, within_s: float = 0.0) -> list[str]:
         """Return the commands of the seen processes that are still there after `within_s`."""
