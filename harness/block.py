@@ -11,9 +11,12 @@ from harness.database import activity
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
 from harness.errors import ServerFailed
+from harness.load import pace
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
+from harness.load.pace import Pace
 from harness.load.process import carry_out
+from harness.matrix import Matrix
 from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import measured, unmeasured
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
@@ -197,24 +200,35 @@ def _difference(block: Block, mine: Sequence[bytes], right: Sequence[bytes]) -> 
 
 async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
     run = bench.matrix.run
+    paced = _pace(bench.matrix, block)
+    slice_s = pace.slice_s(run.slice, run.measure, paced.rate) if paced else run.slice
     job = Job(
         timeout_s=run.timeout,
-        slice_s=run.slice,
+        slice_s=slice_s,
         warmup_s=run.warmup,
         measure_s=run.measure,
         targets=tuple(_target(block, each) for each in live),
         rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, len(live))),
         postmaster_pid=bench.postmaster_pid,
         seed=run.seed,
+        pace=paced,
     )
     load_s = len(live) * (run.warmup + run.measure)
-    bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
+    bench.say(f"load: {load_s:.1f} s in slices of {slice_s * 1000:.0f} ms")
     return await carry_out(
         job,
         bench.processes,
         cpus=bench.places.load,
         deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
     )
+
+
+def _pace(matrix: Matrix, block: Block) -> Pace | None:
+    """Return the block's schedule: one for all its stacks, another in every block."""
+    rate = block.setting.rate
+    if rate is None:
+        return None
+    return Pace(rate, f"{matrix.run.seed} pace {block.setting} {block.number}")
 
 
 def _target(block: Block, live: Live) -> Target:

@@ -7,6 +7,7 @@ and the bookkeeping, never by how a comparison came out.
 
 from dataclasses import dataclass, replace
 
+from harness.arrivals import fell_behind
 from harness.model import Observation
 from harness.thresholds import (
     DRIFT,
@@ -16,6 +17,7 @@ from harness.thresholds import (
     LITTLES_LAW,
     MAX_ERROR_PCT,
     MIN_WINDOW_S,
+    SCHEDULE_LAG,
 )
 
 
@@ -70,4 +72,15 @@ def doubts(row: Observation) -> Doubts:
         invalid.append("window")
     if row.schedule == "sequential":
         flags.append("sequential")
+    if fell_behind([row]):
+        flags.append("rate")
+    if _behind_schedule(row):
+        flags.append("schedule")
     return Doubts(tuple(flags), tuple(invalid))
+
+
+def _behind_schedule(row: Observation) -> bool:
+    """Whether the generator's own lateness is a part of the latencies worth naming."""
+    lag_ms = row.open_loop.figures.schedule_lag_p99_ms
+    latency_ms = row.latency.p99_ms or row.latency.p95_ms
+    return lag_ms is not None and latency_ms is not None and lag_ms > SCHEDULE_LAG * latency_ms

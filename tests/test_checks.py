@@ -7,14 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Doubts, checked, doubts
-from harness.observation import unmeasured
+from harness.model import Latency, OpenLoop, OpenLoopBlock
+from harness.observation import NO_LATENCY, unmeasured
 from tests.factories import a_key, an_observation, some_errors
 
 CLEAN = Doubts()
+NO_P99 = Latency(16.0, 22.4, 23.2, None, 24.0)
 
 
 def flag(name: str) -> Doubts:
     return Doubts(flags=(name,))
+
+
+def scheduled(offered_rps: float, schedule_lag_p99_ms: float | None) -> OpenLoopBlock:
+    return OpenLoopBlock(OpenLoop(offered_rps, 1.0, 2.0, schedule_lag_p99_ms, 0, 0), "", "")
 
 
 def invalid(name: str) -> Doubts:
@@ -47,6 +53,14 @@ def invalid(name: str) -> Doubts:
         ({"window_s": 0.05}, CLEAN),
         ({"window_s": 0.049}, invalid("window")),
         ({"schedule": "sequential"}, flag("sequential")),
+        ({"rps": 970.0, "open_loop": scheduled(1000.0, None)}, CLEAN),
+        ({"rps": 969.0, "open_loop": scheduled(1000.0, None)}, flag("rate")),
+        ({"rps": None, "open_loop": scheduled(1000.0, None)}, flag("rate")),
+        # p99 is 23.8 ms, and p95 23.2.
+        ({"open_loop": scheduled(1000.0, 2.37)}, CLEAN),
+        ({"open_loop": scheduled(1000.0, 2.39)}, flag("schedule")),
+        ({"open_loop": scheduled(1000.0, 2.33), "latency": NO_P99}, flag("schedule")),
+        ({"open_loop": scheduled(1000.0, 99.0), "latency": NO_LATENCY}, CLEAN),
         ({"requests": 99, "by_class": some_errors(timeout=1)}, CLEAN),
         ({"requests": 98, "by_class": some_errors(timeout=1)}, flag("errors")),
         ({"requests": 0, "by_class": some_errors(app=5), "littles_law": None}, flag("errors")),

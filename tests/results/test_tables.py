@@ -19,6 +19,8 @@ from harness.model import (
     Lane,
     Latency,
     Observation,
+    OpenLoop,
+    OpenLoopBlock,
     Outcome,
     Schedule,
     Summary,
@@ -34,7 +36,8 @@ CELLS = (
     "errors, error_pct, err_pool_timeout, err_too_many_clients, err_database, err_app, "
     "err_timeout, err_connect, err_reset, err_body, app_cpu_us, db_cpu_us, load_cpu_us, "
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
-    "littles_law, outcome, flags"
+    "littles_law, outcome, flags, offered_rps, service_p50_ms, service_p99_ms, "
+    "schedule_lag_p99_ms, late, dropped"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict"
 
@@ -101,6 +104,12 @@ OBSERVATIONS = st.builds(
     reason=TEXT,
     first_errors=TEXT,
     latencies=TEXT,
+    open_loop=st.builds(
+        OpenLoopBlock,
+        st.builds(OpenLoop, *[NUMBER] * 4, *[st.none() | COUNT] * 2),
+        TEXT,
+        TEXT,
+    ),
 )
 
 
@@ -155,7 +164,10 @@ def swapped(before: str, after: str) -> str:
     [
         ("", "its columns are not those of this version of the harness"),
         ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
-        (row_text() + "g,1\n", "line 3: expected 50 fields, got 2"),
+        (
+            row_text() + "g,1\n",
+            f"line 3: expected {len(tables.columns(Observation))} fields, got 2",
+        ),
         (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
         (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
         (swapped(",1000,16,", ",inf,16,"), "line 2: rps: expected a finite number, got 'inf'"),
