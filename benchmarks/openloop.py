@@ -157,7 +157,7 @@ def _punctuality(port: int, rate: float) -> str:
     p50, p99 = np.percentile(lags_us, [50, 99])
     cpu_us = (answer.slices[0].load_cpu_ns or 0) / 1e3 / answer.arrivals.due
     latency_us = float(np.median(latencies_ms(answer))) * 1e3
-    return f"| {rate} | {len(lags_us)} | {p50:.0f} | {p99:.0f} | {latency_us:.0f} | {cpu_us:.0f} |"
+    return f"| {rate} | {answer.arrivals.due} | {p50:.0f} | {p99:.0f} | {latency_us:.0f} | {cpu_us:.0f} |"
 
 
 def _stalls(every_s: float, stall_s: float, duration_s: float, rate: float) -> Iterator[str]:

@@ -25,7 +25,8 @@ from harness.server import Server, fetch, serve
 from harness.together import together
 
 GENERATOR_GRACE_S = 15.0
-"""On top of twice the load and some time-outs: after that the generator hangs, and is ended."""
+"""On top of twice the load and some time-outs, among them one for each stack's last drain:
+after that the generator hangs, and is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
         job,
         bench.processes,
         cpus=bench.places.load,
-        deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
+        deadline_s=2 * load_s + (4 + len(live)) * run.timeout + GENERATOR_GRACE_S,
     )
 
 
