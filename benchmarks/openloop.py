@@ -1,6 +1,7 @@
 """Whether an open loop starts on time, and whether it sees a server that stalls.
 
-Run by hand, as `python -m benchmarks.openloop`, from the repository's top. A server that
+Run by hand, as `python -m benchmarks.openloop`, from the repository's top, on Linux with two
+cores. A server that
 answers at once is asked at three rates, and how late its requests started is told. Then a
 server that stands still for 1 s in every 5 is asked in an open and in a closed loop, and the
 p99 of both is set beside the one that follows from the schedule and from the stalls as the
@@ -10,6 +11,7 @@ server saw them. Prints, and writes nothing.
 import asyncio
 import contextlib
 import heapq
+import os
 import subprocess
 import sys
 import time
@@ -142,12 +144,21 @@ def main() -> None:
         return
     print("| req/s | requests | lag p50, us | lag p99, us | latency p50, us | generator CPU, us |")
     print("|---|---|---|---|---|---|")
-    with served(3600.0, 0.0) as server:
+    with _served_apart(3600.0, 0.0) as server:
         for rate in (200, 1000, 3000):
             print(_punctuality(server.port, rate))
     print()
     print("| loop | requests | p99, ms | from the schedule, ms |\n|---|---|---|---|")
     print("\n".join(_stalls(every_s=5.0, stall_s=1.0, duration_s=30.0, rate=500.0)))
+
+
+@contextlib.contextmanager
+def _served_apart(every_s: float, stall_s: float) -> Iterator[Stalling]:
+    """Serve on the first core and go on on the second, as a run does with its app."""
+    os.sched_setaffinity(0, {0})  # the server inherits it
+    with served(every_s, stall_s) as server:
+        os.sched_setaffinity(0, {1})
+        yield server
 
 
 def _punctuality(port: int, rate: float) -> str:
@@ -157,11 +168,12 @@ def _punctuality(port: int, rate: float) -> str:
     p50, p99 = np.percentile(lags_us, [50, 99])
     cpu_us = (answer.slices[0].load_cpu_ns or 0) / 1e3 / answer.arrivals.due
     latency_us = float(np.median(latencies_ms(answer))) * 1e3
-    return f"| {rate} | {answer.arrivals.due} | {p50:.0f} | {p99:.0f} | {latency_us:.0f} | {cpu_us:.0f} |"
+    figures = (rate, answer.arrivals.due, p50, p99, latency_us, cpu_us)
+    return "| " + " | ".join(f"{each:.0f}" for each in figures) + " |"
 
 
 def _stalls(every_s: float, stall_s: float, duration_s: float, rate: float) -> Iterator[str]:
-    with served(every_s, stall_s) as server:
+    with _served_apart(every_s, stall_s) as server:
         told = job(server.port, 16, duration_s, Pace(rate, "benchmark"))
         is_open = loaded(told)
         closed = loaded(job(server.port, 16, duration_s, None))
