@@ -238,3 +238,4 @@ class Comparison:
     lo: float | None
     hi: float | None
     verdict: Verdict
+    flags: str

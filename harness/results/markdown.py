@@ -1,5 +1,6 @@
 """Findings -> `report.md`. Pure: the same findings give the same bytes."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -78,7 +79,7 @@ def _row(found: Findings, cell: Summary) -> list[str]:
         _number(cell.cost.db_cpu_us),
         _number(cell.cost.rss_end_mib),
         f"{cell.error_pct:.3g} %" if cell.errors and cell.error_pct else "0",
-        _escaped(cell.flags),
+        _escaped("; ".join(filter(None, (cell.flags, pair.flags if pair else "")))),
     ]
 
 
@@ -107,9 +108,9 @@ def _ratio(pair: Comparison) -> str:
 
 def verdict_text(pair: Comparison, blocks: int) -> str:
     """Return the verdict; for an unclear one also how many more blocks it would likely take."""
-    if pair.verdict != "unclear" or pair.ratio is None:
+    if pair.verdict != "unclear" or not (pair.ratio and pair.lo and pair.hi):
         return pair.verdict
-    more = stats.blocks_to_go(stats.Interval(pair.ratio, pair.lo, pair.hi, blocks))
+    more = stats.blocks_to_go(pair.ratio, math.log(pair.hi / pair.lo) / 2, blocks)
     return f"unclear ({more} more blocks)"
 
 

@@ -36,7 +36,7 @@ CELLS = (
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
     "littles_law, outcome, flags"
 )
-PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict"
+PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 
 
 def test_the_columns_of_cells_are_the_contracts() -> None:
@@ -224,7 +224,7 @@ def test_rates_have_the_digits_their_interval_supports(
 def test_ratios_have_the_digits_their_interval_supports(
     ratio: float | None, lo: float | None, hi: float | None, shown: list[str]
 ) -> None:
-    pair = Comparison(a_key(), "base", "rps", ratio, lo, hi, "")
+    pair = Comparison(a_key(), "base", "rps", ratio, lo, hi, "", "")
     assert tables.lines([tables.comparison_row(pair)]).strip().split(",")[13:16] == shown
 
 
