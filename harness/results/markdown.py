@@ -8,7 +8,7 @@ from harness import stats
 from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
-from harness.model import Comparison, Setting, Summary
+from harness.model import Comparison, Metric, Setting, Summary
 from harness.results.tables import round_to, supported_places
 from harness.thresholds import CONFIDENCE, SAME_WITHIN
 
@@ -26,6 +26,7 @@ HEADINGS = (
     "doubts",
 )
 DASH = "-"
+METRIC_WORDS: Mapping[Metric, str] = {"rps": "req/s", "app_cpu_us": "app CPU per request"}
 
 
 def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> str:
@@ -60,7 +61,22 @@ def _setting(found: Findings, setting: Setting) -> str:
     if baseline:
         facts.append(f"baseline {baseline}")
     title = setting_text(setting, found.settings)
-    return f"## {title}\n\n{', '.join(facts)}\n\n{results_table(found, setting)}"
+    parts = [f"## {title}", ", ".join(facts), results_table(found, setting)]
+    return "\n\n".join([*parts, *_twins(found, setting)])
+
+
+def _twins(found: Findings, setting: Setting) -> list[str]:
+    """Return what the run makes of one stack under two names: its own error."""
+    return [
+        f"A/A: {twins.other.stack} is {twins.one.stack} under another name, and came out at "
+        + " and ".join(
+            f"{ratio_text(ratio.mean, ratio.lo, ratio.hi)} in {METRIC_WORDS[metric]}"
+            for metric, ratio in twins.ratios.items()
+        )
+        + ". A difference between other stacks that is no larger is none that this run could show."
+        for twins in found.twins
+        if twins.one.setting == setting
+    ]
 
 
 def _row(found: Findings, cell: Summary) -> list[str]:
