@@ -6,20 +6,24 @@ from dataclasses import dataclass
 
 import orjson
 
-from harness import plan, stats
+from harness import noises, plan, stats
 from harness.matrix import Matrix
-from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+from harness.model import Comparison, Key, Machine, Metric, Observation, Setting, Summary
 from harness.thresholds import MAX_ERROR_PCT
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All cells of a matrix in its order, summed up and compared, measured or not yet."""
+    """All cells of a matrix in its order, summed up and compared, measured or not yet.
+
+    `machines` is what the machine did in each block.
+    """
 
     summaries: Mapping[Key, Summary]
     comparisons: Mapping[tuple[Key, Metric], Comparison]
     baselines: Mapping[Setting, str]
     first_errors: Mapping[Key, Mapping[str, str]]
+    machines: Sequence[Machine]
 
     @property
     def settings(self) -> list[Setting]:
@@ -57,6 +61,7 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             key.setting: name for key in order if (name := baseline_of[key.group]) is not None
         },
         first_errors={key: found for key, found in messages.items() if found},
+        machines=noises.of_blocks(row for key in order for row in cells[key]),
     )
 
 
