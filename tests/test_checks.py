@@ -1,5 +1,6 @@
 """Every check at its threshold and beyond."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,3 +159,9 @@ def test_every_doubt_has_its_words() -> None:
     found = [doubts(bad), doubts(failing), doubts(an_observation(littles_law=0.5))]
     names = {name for each in found for name in (*each.flags, *each.invalid)}
     assert names == MEANINGS.keys() - {"same_answer"}  # which is found before there is load
+
+
+def test_every_doubt_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "results.md").read_text()
+    for name in MEANINGS:
+        assert f"`{name}`" in text

@@ -26,7 +26,8 @@ SELECT xact_commit + xact_rollback,
        (SELECT coalesce(seq_scan, 0) + coalesce(idx_scan, 0) FROM pg_stat_user_tables
         WHERE relid = 'harness.books'::regclass),
        (SELECT count(*) FROM harness.users)
-FROM pg_stat_database WHERE datname = current_database()
+FROM pg_stat_database
+WHERE datname = current_database() AND current_setting('track_counts')::boolean
 """
 
 
@@ -58,7 +59,7 @@ class Counters:
 async def counters(address: Address, application_names: Sequence[str]) -> Counters | None:
     """Read the counters once no backend of `application_names` lives.
 
-    None when they do not go in time, or when the server's counters are not exact.
+    None when they do not go in time, or when the server does not count, or not exactly.
     """
     async with await address.connect() as connection:
         if connection.info.server_version < EXACT_SINCE:

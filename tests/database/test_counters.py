@@ -60,6 +60,15 @@ def test_rows_in_the_table_are_counted_and_those_undone_are_not(database: Databa
     assert after.since(before).users == 1
 
 
+def test_a_server_that_does_not_count_says_nothing(database: Database) -> None:
+    with session(database, next(names)) as connection:
+        connection.execute("ALTER ROLE harness SET track_counts = off")
+        try:
+            assert read(database, next(names)) is None
+        finally:
+            connection.execute("ALTER ROLE harness RESET track_counts")
+
+
 def test_nothing_is_said_while_a_session_lives(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
