@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from harness import plan, stats
+from harness import noises, plan, stats
 from harness.matrix import Matrix
-from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+from harness.model import Comparison, Key, Machine, Metric, Observation, Setting, Summary
 from harness.stats import Interval
 from harness.thresholds import MAX_ERROR_PCT
 
@@ -24,13 +24,17 @@ class Twins:
 
 @dataclass(frozen=True)
 class Findings:
-    """All cells of a matrix in its order, summed up and compared, measured or not yet."""
+    """All cells of a matrix in its order, summed up and compared, measured or not yet.
+
+    `machines` is what the machine did in each block.
+    """
 
     summaries: Mapping[Key, Summary]
     comparisons: Mapping[tuple[Key, Metric], Comparison]
     baselines: Mapping[Setting, str]
     first_errors: Mapping[Key, Mapping[str, str]]
     twins: Sequence[Twins]
+    machines: Sequence[Machine]
 
     @property
     def settings(self) -> list[Setting]:
@@ -73,6 +77,7 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             for one, other in _same(matrix, order)
             if (ratios := _ratios(cells[other], cells[one]))
         ],
+        machines=noises.of_blocks(row for key in order for row in cells[key]),
     )
 
 

@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness import stats
+from harness import noises, stats
 from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
 from harness.model import Comparison, Metric, Setting, Summary
+from harness.results import doubts
 from harness.results.tables import round_to, supported_places
 from harness.thresholds import CONFIDENCE, SAME_WITHIN
 
@@ -37,6 +38,8 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
         *(_setting(found, setting) for setting in found.settings),
         *_errors(found),
         *_without_number(found),
+        *_doubts(found),
+        *_machine(found),
         _method(matrix),
         _environment(environment),
     ]
@@ -161,6 +164,23 @@ def _without_number(found: Findings) -> list[str]:
     return ["## Cells without a number\n\n" + "\n".join(lines)]
 
 
+def _doubts(found: Findings) -> list[str]:
+    met = doubts.met(cell.flags for cell in found.summaries.values())
+    lines = [f"- `{name}`: {meaning}" for name, meaning in met]
+    return ["## What the doubts mean\n\n" + "\n".join(lines)] if lines else []
+
+
+def _machine(found: Findings) -> list[str]:
+    if not found.machines:
+        return []
+    heading = ("", "median of blocks", "worst block")
+    parts = ["## Machine", _table(heading, noises.rows(found.machines))]
+    absent = noises.missing(found.machines)
+    if absent:
+        parts.append(f"Not available here: {', '.join(absent)}.")
+    return ["\n\n".join(parts)]
+
+
 def _method(matrix: Matrix) -> str:
     run = matrix.run
     alone = (
@@ -192,8 +212,9 @@ def _environment(environment: Mapping[str, Any]) -> str:
         f"{part} on {' '.join(map(str, cpus))}" if cpus is not None else f"{part} anywhere"
         for part, cpus in sorted(environment["affinity"].items())
     )
+    governed = f", governor {cpu['governor']}" if cpu.get("governor") else ""
     rows = [
-        ("CPU", f"{cpu['count']} x {cpu['model']}"),
+        ("CPU", f"{cpu['count']} x {cpu['model']}{governed}"),
         ("affinity", affinity),
         ("memory", f"{machine['memory_gib']} GiB"),
         ("system", f"{machine['system']} {machine['kernel']} {machine['arch']}"),

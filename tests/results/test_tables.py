@@ -18,10 +18,12 @@ from harness.model import (
     Key,
     Lane,
     Latency,
+    Machine,
     Observation,
     Outcome,
     Schedule,
     Summary,
+    Work,
 )
 from harness.results import tables
 from harness.stats import summarise
@@ -101,6 +103,8 @@ OBSERVATIONS = st.builds(
     reason=TEXT,
     first_errors=TEXT,
     latencies=TEXT,
+    machine=st.builds(Machine, *[NUMBER] * 7),
+    work=st.builds(Work, *[NUMBER] * 5),
 )
 
 
@@ -144,6 +148,9 @@ def row_text() -> str:
     return written([an_observation()])
 
 
+COLUMNS = len(tables.columns(Observation))
+
+
 def swapped(before: str, after: str) -> str:
     text = row_text()
     assert before in text
@@ -155,7 +162,7 @@ def swapped(before: str, after: str) -> str:
     [
         ("", "its columns are not those of this version of the harness"),
         ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
-        (row_text() + "g,1\n", "line 3: expected 50 fields, got 2"),
+        (row_text() + "g,1\n", f"line 3: expected {COLUMNS} fields, got 2"),
         (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
         (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
         (swapped(",1000,16,", ",inf,16,"), "line 2: rps: expected a finite number, got 'inf'"),
