@@ -23,6 +23,8 @@ MEANINGS: Mapping[str, str] = {
     "errors": f"More than {MAX_ERROR_PCT:g} % of requests failed: no verdict on speed.",
     "foreign": f"Processes that are not the run's used over {100 * FOREIGN_CPU_CORES:g} % of a core"
     " during the load. The setting was given one more block, if the budget allowed; both count.",
+    "fragile": "The ratio hangs on a few odd blocks: its Hodges-Lehmann estimate, which they hardly"
+    " move, lies outside the half-width of the interval.",
     "generator": f"The generator was busy over {100 * GENERATOR_BUSY_FLAG:g} % of the time; over"
     f" {100 * GENERATOR_BUSY_INVALID:g} % it measured itself, and the cell is invalid.",
     "lag": f"The generator kept answers waiting for over {GENERATOR_LAG_MS:g} ms (p99). Where they,"

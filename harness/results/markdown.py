@@ -165,7 +165,9 @@ def _without_number(found: Findings) -> list[str]:
 
 
 def _doubts(found: Findings) -> list[str]:
-    met = doubts.met(cell.flags for cell in found.summaries.values())
+    met = doubts.met(
+        each.flags for each in (*found.summaries.values(), *found.comparisons.values())
+    )
     lines = [f"- `{name}`: {meaning}" for name, meaning in met]
     return ["## What the doubts mean\n\n" + "\n".join(lines)] if lines else []
 
