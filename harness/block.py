@@ -14,9 +14,12 @@ from harness.database.counters import counters
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
 from harness.errors import ServerFailed
+from harness.load import pace
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
+from harness.load.pace import Pace
 from harness.load.process import carry_out
+from harness.matrix import Matrix
 from harness.model import Cost, Key, Machine, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import NO_MACHINE, measured, unmeasured
 from harness.observe import noise
@@ -26,7 +29,8 @@ from harness.server import Server, fetch, serve
 from harness.together import together
 
 GENERATOR_GRACE_S = 15.0
-"""On top of twice the load and some time-outs: after that the generator hangs, and is ended."""
+"""On top of twice the load and some time-outs, among them one for each stack's last drain:
+after that the generator hangs, and is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,25 +231,28 @@ async def _load(
 ) -> tuple[Answer, Machine]:
     """Give the load; what came back, and what the machine did meanwhile."""
     run = bench.matrix.run
+    paced = _pace(bench.matrix, block)
+    slice_s = pace.slice_s(run.slice, run.measure, paced.rate) if paced else run.slice
     job = Job(
         timeout_s=run.timeout,
-        slice_s=run.slice,
+        slice_s=slice_s,
         warmup_s=run.warmup,
         measure_s=run.measure,
         targets=tuple(_target(block, each) for each in live),
         rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, len(live))),
         postmaster_pid=bench.postmaster_pid,
         seed=run.seed,
+        pace=paced,
     )
     load_s = len(live) * (run.warmup + run.measure)
-    bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
+    bench.say(f"load: {load_s:.1f} s in slices of {slice_s * 1000:.0f} ms")
     ours = None if bench.postmaster_pid is None else functools.partial(_our_pids, bench)
     first, before = noise.probe(), noise.read(ours)
     answer = await carry_out(
         job,
         bench.processes,
         cpus=bench.places.load,
-        deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
+        deadline_s=2 * load_s + (4 + len(live)) * run.timeout + GENERATOR_GRACE_S,
     )
     after, last = noise.read(ours), noise.probe()
     machine = noise.compared(before, after, (first, last), load_average, answer.late_p99_ns)
@@ -256,6 +263,14 @@ def _our_pids(bench: Bench) -> set[int]:
     """Return the runner, all below it, and the database, whoever started that."""
     postmaster = [] if bench.postmaster_pid is None else tree(bench.postmaster_pid)
     return {*tree(os.getpid()), *postmaster}
+
+
+def _pace(matrix: Matrix, block: Block) -> Pace | None:
+    """Return the block's schedule: one for all its stacks, another in every block."""
+    rate = block.setting.rate
+    if rate is None:
+        return None
+    return Pace(rate, f"{matrix.run.seed} pace {block.setting} {block.number}")
 
 
 def _target(block: Block, live: Live) -> Target:

@@ -9,7 +9,7 @@ import orjson
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import histogram
+from harness import arrivals, histogram
 from harness.load.job import Slice, TargetAnswer
 from harness.model import (
     ERROR_CLASSES,
@@ -65,6 +65,7 @@ def unmeasured(
         latencies="",
         machine=NO_MACHINE,
         work=NO_WORK,
+        open_loop=arrivals.CLOSED_BLOCK,
     )
 
 
@@ -95,6 +96,7 @@ def measured(
         row = unmeasured(key, block, schedule, "failed", reason)
         return replace(row, by_class=by_class, first_errors=_messages(answer), machine=machine)
     rps = requests / window_s
+    closed = key.rate is None
     mean_ms = float(latencies_ns.mean()) / 1e6 if requests else None
     return Observation(
         key=key,
@@ -109,8 +111,9 @@ def measured(
         latency=_latency(latencies_ns),
         by_class=by_class,
         cost=_with_cpu(memory, answer.slices, requests),
-        littles_law=rps * mean_ms / 1000 / key.concurrency if mean_ms is not None else None,
-        drift=_drift(answer.slices),
+        # With a schedule, neither the number under way nor the rate is the server's.
+        littles_law=rps * mean_ms / 1000 / key.concurrency if closed and mean_ms else None,
+        drift=_drift(answer.slices) if closed else None,
         generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
         outcome="ok",
@@ -120,6 +123,7 @@ def measured(
         latencies=histogram.encode(histogram.counts(latencies_ns)) if requests else "",
         machine=machine,
         work=NO_WORK,
+        open_loop=arrivals.of_block(answer),
     )
 
 

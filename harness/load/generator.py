@@ -18,9 +18,10 @@ from typing import Any
 
 import uvloop
 
-from harness.load.job import Answer, Job
+from harness.load.job import Answer, Job, Target
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
+from harness.load.openloop import OpenLoader
 from harness.observe.cpu import DatabaseCpu, cpu_ns
 
 SLICE_PER_LATENCY = 20
@@ -45,7 +46,7 @@ async def fire(job: Job) -> Answer:
     database = None if job.postmaster_pid is None else DatabaseCpu(job.postmaster_pid)
     chance = random.Random(job.seed)
     loaders = [
-        Loader(each, job.timeout_s, functools.partial(read_clocks, each.pids, database), chance)
+        loader(each, job, functools.partial(read_clocks, each.pids, database), chance)
         for each in job.targets
     ]
     lag = LagMeter(every_s(job.timeout_s))
@@ -60,6 +61,15 @@ async def fire(job: Job) -> Answer:
         await asyncio.gather(*(each.close() for each in loaders))
     answers = tuple(each.answer() for each in loaders)
     return Answer(slice_s, answers, lag.p99_ns, lag.late_p99_ns)
+
+
+def loader(
+    target: Target, job: Job, clocks: Callable[[], Clocks], chance: random.Random
+) -> Loader | OpenLoader:
+    """Return what loads `target`: in a closed loop, or at the job's pace."""
+    if job.pace is None:
+        return Loader(target, job.timeout_s, clocks, chance)
+    return OpenLoader(target, job.pace, job.timeout_s, clocks, chance)
 
 
 async def give(

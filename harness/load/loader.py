@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from harness.load.connection import Connection
 from harness.load.job import Slice, Target, TargetAnswer
-
-MESSAGE_CHARS_MAX = 300
+from harness.load.tally import Tally
 
 LEAST_WINDOW = 0.5
 """Of a slice. A window that opens late is kept open for this much of one: its length must
@@ -26,6 +25,17 @@ class Clocks:
     load_cpu_ns: int
     app_cpu_ns: int | None
     db_cpu_ns: int | None
+
+    def until(self, closing: "Clocks", requests: int, window_ns: int | None = None) -> Slice:
+        """Return the slice between these clocks and those of its `closing`."""
+        return Slice(
+            start_ns=self.now_ns,
+            window_ns=closing.now_ns - self.now_ns if window_ns is None else window_ns,
+            requests=requests,
+            app_cpu_ns=_difference(self.app_cpu_ns, closing.app_cpu_ns),
+            db_cpu_ns=_difference(self.db_cpu_ns, closing.db_cpu_ns),
+            load_cpu_ns=closing.load_cpu_ns - self.load_cpu_ns,
+        )
 
 
 class Loader:
@@ -48,16 +58,13 @@ class Loader:
             Connection(self, (target.host, target.port), target.requests, i, timeout_s, chance)
             for i in range(target.connections)
         ]
-        self._counting = False
+        self._tally = Tally()
         self._warm_up_ns: array[int] = array("q")
         self._latencies_ns: array[int] = array("q")
         # Of answers outside of windows, for their number alone: an append is the cheapest count.
         self._unwanted_ns: array[int] = array("q")
-        self._forgotten = self._failed = 0
+        self._forgotten = 0
         self._slices: list[Slice] = []
-        self._errors: dict[str, int] = {}
-        self._messages: dict[str, str] = {}
-        self._reconnects = 0
         self._awaiting_answer = self._awaiting_rest = 0
         self._round: asyncio.Future[Clocks]
         self._then: Callable[[int], None] = self._unwanted_ns.append
@@ -91,7 +98,7 @@ class Loader:
         has had one more. Closed by a clock instead, it would lose on average half an answer
         of every connection whose answers come together, and more to slower servers.
         """
-        self._counting = True
+        self._tally.counting = True
         begun_s = time.monotonic()
         self._start()
         opening = await self._all_answer(
@@ -104,7 +111,7 @@ class Loader:
         self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
         await self._stop()
-        self._counting = False
+        self._tally.counting = False
         self._forget()
         return slice_s if late_s < slice_s else late_s + window_s
 
@@ -117,36 +124,31 @@ class Loader:
     @property
     def warmup_median_ns(self) -> int | None:
         """Median latency of warm-up; None when it had no good answer."""
-        ordered = sorted(self._warm_up_ns)
-        return ordered[len(ordered) // 2] if ordered else None
+        return median(self._warm_up_ns)
 
     def answer(self) -> TargetAnswer:
         """All that was measured."""
         return TargetAnswer(
             name=self.target.name,
-            latencies_ns=_little_endian(self._latencies_ns),
+            latencies_ns=little_endian(self._latencies_ns),
             slices=tuple(self._slices),
-            errors=dict(self._errors),
-            messages=dict(self._messages),
-            reconnects=self._reconnects,
+            errors=self._tally.errors,
+            messages=self._tally.messages,
+            reconnects=self._tally.reconnects,
             warmup_median_ns=self.warmup_median_ns,
             answered=len(self._warm_up_ns) + len(self._latencies_ns) + self._forgotten,
-            failed=self._failed,
+            failed=self._tally.all_failed,
         )
 
     # What the connections tell.
 
     def failed(self, error_class: str, message: str) -> None:
         """Count an error, and keep the first message of its class."""
-        self._failed += 1
-        if self._counting:
-            self._errors[error_class] = self._errors.get(error_class, 0) + 1
-            self._messages.setdefault(error_class, " ".join(message.split())[:MESSAGE_CHARS_MAX])
+        self._tally.failed(error_class, message)
 
     def reconnected(self) -> None:
         """Count a connection after a client's first."""
-        if self._counting:
-            self._reconnects += 1
+        self._tally.reconnected()
 
     def answered(self) -> None:
         """End the round with the last connection's answer, in its callback: not an event later."""
@@ -197,16 +199,8 @@ class Loader:
             return self._read_clocks()
 
     def _keep_slice(self, opening: Clocks, closing: Clocks) -> None:
-        self._slices.append(
-            Slice(
-                start_ns=opening.now_ns,
-                window_ns=closing.now_ns - opening.now_ns,
-                requests=len(self._latencies_ns) - sum(each.requests for each in self._slices),
-                app_cpu_ns=_difference(opening.app_cpu_ns, closing.app_cpu_ns),
-                db_cpu_ns=_difference(opening.db_cpu_ns, closing.db_cpu_ns),
-                load_cpu_ns=closing.load_cpu_ns - opening.load_cpu_ns,
-            )
-        )
+        requests = len(self._latencies_ns) - sum(each.requests for each in self._slices)
+        self._slices.append(opening.until(closing, requests))
 
     def _forget(self) -> None:
         """Keep the number of the answers outside of the window, not their latencies."""
@@ -227,7 +221,14 @@ def _difference(opening_ns: int | None, closing_ns: int | None) -> int | None:
     return None if opening_ns is None or closing_ns is None else closing_ns - opening_ns
 
 
-def _little_endian(values: "array[int]") -> bytes:
+def median(values: "array[int]") -> int | None:
+    """Return the upper median; None of nothing."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else None
+
+
+def little_endian(values: "array[int]") -> bytes:
+    """Return `values` as a job's answer carries them."""
     if sys.byteorder == "big":
         values = values[:]
         values.byteswap()

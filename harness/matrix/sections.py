@@ -11,7 +11,17 @@ import orjson
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from harness.matrix.values import Axis, Cpus, Name, PositiveInt, Seconds, distinct, expected, show
+from harness.matrix.values import (
+    Axis,
+    Cpus,
+    Name,
+    PositiveInt,
+    Rates,
+    Seconds,
+    distinct,
+    expected,
+    show,
+)
 from harness.model import Endpoint, Lane
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -140,6 +150,7 @@ class Group:
     pool_size: Axis = field(default_factory=lambda: [10])
     workers: Axis = field(default_factory=lambda: [1])
     limit: Axis | None = None
+    rate: Rates | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,16 @@ from harness.checks import checked
 from harness.matrix import Matrix
 from harness.model import Endpoint, Key, Latency, Observation
 from harness.observation import NO_LATENCY, unmeasured
-from tests.factories import a_cost, a_key, a_machine, a_matrix, a_work, an_observation, some_errors
+from tests.factories import (
+    a_cost,
+    a_key,
+    a_machine,
+    a_matrix,
+    a_work,
+    an_observation,
+    an_open_loop,
+    some_errors,
+)
 
 ADAPTERS = {
     "plain": "psycopg_pool",
@@ -54,11 +63,17 @@ def the_matrix() -> Matrix:
                 "limit": [10, 100],
             },
             {"name": "alone", "endpoint": ["users_insert"], "stacks": ["quick"]},
+            {
+                "name": "steady",
+                "endpoint": ["users_get"],
+                "stacks": ["plain", "quick", "noisy", "broken"],
+                "rate": [800],
+            },
         ],
     )
 
 
-def cell(group: str, endpoint: Endpoint, stack: str, limit: int | None = None) -> Key:
+def cell(group: str, endpoint: Endpoint, stack: str, limit: int | None = None, **axes: Any) -> Key:
     return a_key(
         group=group,
         endpoint=endpoint,
@@ -66,6 +81,7 @@ def cell(group: str, endpoint: Endpoint, stack: str, limit: int | None = None) -
         adapter=ADAPTERS[stack],
         lane="matched" if stack in MATCHED else "idiomatic",
         limit=limit,
+        **axes,
     )
 
 
@@ -87,7 +103,7 @@ def row(key: Key, block: int, rps: float, app_cpu_us: float, **fields: Any) -> O
 
 
 def the_observations() -> list[Observation]:
-    return [*_users_get(), *_books_list(), *_matched(), *_alone()]
+    return [*_users_get(), *_books_list(), *_matched(), *_alone(), *_steady()]
 
 
 def _users_get() -> Iterator[Observation]:
@@ -152,3 +168,44 @@ def _alone() -> Iterator[Observation]:
         # A neighbour in the first of them; no hypervisor that tells what it gave to others.
         machine = a_machine(foreign_cpu_cores=0.7 if block == 1 else 0.0, steal_pct=None)
         yield row(key, block, 1200.0 + 10 * block, 333.3, schedule="sequential", machine=machine)
+
+
+def _steady() -> Iterator[Observation]:
+    """An open loop: one sooner, one that did not keep the rate, one that failed."""
+    keys = {
+        name: cell("steady", "users_get", name, rate=800.0)
+        for name in ("plain", "quick", "noisy", "broken")
+    }
+    for block in (1, 2, 3):
+        yield scheduled(keys["plain"], block, 12.0 + 0.01 * block)
+        yield scheduled(keys["quick"], block, 6.0)
+        yield scheduled(keys["noisy"], block, 400.0, rps=500.0, late=1400)
+        yield unmeasured(keys["broken"], block, "interleaved", "failed", "no start")
+
+
+def scheduled(
+    key: Key, block: int, p99_ms: float, rps: float = 800.0, late: int = 0
+) -> Observation:
+    """Return a row of 1,600 requests due in 2 s, with latencies up to about `p99_ms`."""
+    latencies_ns = (np.linspace(0.1, 1.0, 1600) * p99_ms * 1e6).astype(np.int64)
+    p50, p90, p95, p99, most = np.percentile(latencies_ns, [50, 90, 95, 99, 100]) / 1e6
+    lags_ns = np.linspace(20_000, 400_000, 1600 - late).astype(np.int64)
+    return checked(
+        an_observation(
+            key,
+            block,
+            requests=1600,
+            rps=rps,
+            window_s=1600 / rps,
+            mean_ms=0.55 * p99_ms,
+            latency=Latency(p50, p90, p95, p99, most),
+            littles_law=None,
+            drift=None,
+            latencies=histogram.encode(histogram.counts(latencies_ns)),
+            open_loop=an_open_loop(
+                (0.9 * latencies_ns).astype(np.int64).tolist(),
+                lags_ns.tolist(),
+                waits_ns=np.full(late, 200 * 10**6, "<i8").tobytes(),
+            ),
+        )
+    )
