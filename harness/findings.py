@@ -1,25 +1,40 @@
 """What a run found: summaries and comparisons of its cells, and the sentences that matter. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from harness import plan, stats
+from harness import noises, plan, stats
 from harness.matrix import Matrix
-from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+from harness.model import Comparison, Key, Machine, Metric, Observation, Setting, Summary
+from harness.stats import Interval
 from harness.thresholds import MAX_ERROR_PCT
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """One stack under two names in one setting: what their ratio is not 1 by is error."""
+
+    one: Key
+    other: Key
+    ratios: Mapping[Metric, Interval]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All cells of a matrix in its order, summed up and compared, measured or not yet."""
+    """All cells of a matrix in its order, summed up and compared, measured or not yet.
+
+    `machines` is what the machine did in each block.
+    """
 
     summaries: Mapping[Key, Summary]
     comparisons: Mapping[tuple[Key, Metric], Comparison]
     baselines: Mapping[Setting, str]
     first_errors: Mapping[Key, Mapping[str, str]]
+    twins: Sequence[Twins]
+    machines: Sequence[Machine]
 
     @property
     def settings(self) -> list[Setting]:
@@ -61,7 +76,30 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             key.setting: name for key in order if (name := baseline_of[key.group]) is not None
         },
         first_errors={key: found for key, found in messages.items() if found},
+        twins=[
+            Twins(one, other, ratios)
+            for one, other in _same(matrix, order)
+            if (ratios := _ratios(cells[other], cells[one]))
+        ],
+        machines=noises.of_blocks(row for key in order for row in cells[key]),
     )
+
+
+def _same(matrix: Matrix, keys: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
+    """Yield the cells of each setting that differ in the stack's name alone, the first first."""
+    first: dict[tuple[object, ...], Key] = {}
+    for key in keys:
+        what = (key.setting, key.adapter, key.lane, repr(matrix.stacks[key.stack].options))
+        if what in first:
+            yield first[what], key
+        first.setdefault(what, key)
+
+
+def _ratios(cell: Sequence[Observation], base: Sequence[Observation]) -> dict[Metric, Interval]:
+    found = {
+        metric: stats.compare(cell, base, metric) for metric in stats.metrics(cell[0].key.setting)
+    }
+    return {metric: ratio for metric, ratio in found.items() if ratio is not None}
 
 
 def precise(matrix: Matrix, found: Findings, setting: Setting) -> bool:

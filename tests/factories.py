@@ -9,7 +9,7 @@ import numpy as np
 from harness import arrivals, histogram, observation
 from harness.load.job import Arrivals, Slice, TargetAnswer
 from harness.matrix import Matrix, parse
-from harness.model import Cost, Errors, Key, Latency, Observation, OpenLoopBlock
+from harness.model import Cost, Errors, Key, Latency, Machine, Observation, OpenLoopBlock, Work
 
 ENVIRONMENT: Mapping[str, Any] = {
     "affinity": {"app": [0], "database": [1], "load": [1]},
@@ -78,6 +78,32 @@ def a_cost(**fields: Any) -> Cost:
     return Cost(**ordinary | fields)
 
 
+def a_machine(**fields: Any) -> Machine:
+    """Return a machine that did nothing beside the run."""
+    ordinary: dict[str, Any] = {
+        "foreign_cpu_cores": 0.02,
+        "steal_pct": 0.1,
+        "pressure_pct": 30.0,
+        "load_average": 1.5,
+        "probe_cpu_ratio": 1.01,
+        "probe_wall_ratio": 1.02,
+        "generator_late_p99_ms": 0.5,
+    }
+    return Machine(**ordinary | fields)
+
+
+def a_work(**fields: Any) -> Work:
+    """Return the work of a stack that reads one row in one transaction."""
+    ordinary: dict[str, Any] = {
+        "transactions": 1.01,
+        "scans": 1.01,
+        "rows": 1.01,
+        "rows_least": 1.0,
+        "rows_most": None,
+    }
+    return Work(**ordinary | fields)
+
+
 def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Observation:
     """Return a row with a number: 2,000 good answers in 2 s, each of about 16 ms."""
     latencies_ns = np.linspace(8e6, 24e6, 2000).astype(np.int64)
@@ -101,6 +127,8 @@ def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Obs
         "reason": "",
         "first_errors": "",
         "latencies": histogram.encode(histogram.counts(latencies_ns)),
+        "machine": a_machine(),
+        "work": a_work(),
         "open_loop": arrivals.CLOSED_BLOCK,
     }
     return Observation(key=key or a_key(), block=block, **ordinary | fields)
@@ -157,4 +185,6 @@ def an_answer(
         messages={name: message for name, (_, message) in errors.items()},
         reconnects=0,
         warmup_median_ns=None,
+        answered=len(latencies_ns),
+        failed=sum(count for count, _ in errors.values()),
     )

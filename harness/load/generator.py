@@ -49,7 +49,7 @@ async def fire(job: Job) -> Answer:
         loader(each, job, functools.partial(read_clocks, each.pids, database), chance)
         for each in job.targets
     ]
-    lag = LagMeter()
+    lag = LagMeter(every_s(job.timeout_s))
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
@@ -59,7 +59,8 @@ async def fire(job: Job) -> Answer:
         with ticking(job.timeout_s, [*(each.end_overdue for each in loaders), lag.tick]):
             await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
         await asyncio.gather(*(each.close() for each in loaders))
-    return Answer(slice_s, tuple(each.answer() for each in loaders), lag.p99_ns)
+    answers = tuple(each.answer() for each in loaders)
+    return Answer(slice_s, answers, lag.p99_ns, lag.late_p99_ns)
 
 
 def loader(
@@ -112,21 +113,26 @@ def read_clocks(pids: Sequence[int], database: DatabaseCpu | None) -> Clocks:
     )
 
 
+def every_s(timeout_s: float) -> float:
+    """Return `TICK_S`, or what is often enough for a shorter timeout."""
+    return min(TICK_S, timeout_s / 4)
+
+
 @contextlib.contextmanager
 def ticking(timeout_s: float, calls: Sequence[Callable[[], None]]) -> Iterator[None]:
-    """Make `calls` every `TICK_S`, or often enough for a shorter timeout."""
+    """Make `calls` every `every_s(timeout_s)`."""
     loop = asyncio.get_running_loop()
-    every_s = min(TICK_S, timeout_s / 4)
+    tick_s = every_s(timeout_s)
 
     timer: asyncio.TimerHandle
 
     def tick() -> None:
         nonlocal timer
-        timer = loop.call_later(every_s, tick)
+        timer = loop.call_later(tick_s, tick)
         for call in calls:
             call()
 
-    timer = loop.call_later(every_s, tick)
+    timer = loop.call_later(tick_s, tick)
     try:
         yield
     finally:

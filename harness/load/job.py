@@ -136,7 +136,8 @@ class TargetAnswer:
     measuring time, those between a window's close and the end of its drain included;
     `messages` has the first message of each class met. `reconnects` counts connections
     opened after the first of each. `warmup_median_ns` is None when warm-up had no good
-    answer. `arrivals` is None in a closed loop.
+    answer. `answered` and `failed` count the good answers and the failed requests of the
+    whole job: warm-up, ramps and drains included.
     """
 
     name: str
@@ -146,6 +147,8 @@ class TargetAnswer:
     messages: Mapping[str, str]
     reconnects: int
     warmup_median_ns: int | None
+    answered: int
+    failed: int
     arrivals: Arrivals | None = None
 
 
@@ -154,12 +157,14 @@ class Answer:
     """What the generator did. Its targets are in the job's order.
 
     `slice_s` is the real length of a slice. `lag_p99_ns` is how long an event that is
-    ready waits until the generator serves it (None when never sampled).
+    ready waits until the generator serves it, `late_p99_ns` how late a timer is served:
+    what a generator that wants a CPU and does not get one shows. None when never sampled.
     """
 
     slice_s: float
     targets: tuple[TargetAnswer, ...]
     lag_p99_ns: int | None
+    late_p99_ns: int | None
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""

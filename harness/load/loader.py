@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.load.connection import Connection, ignore
+from harness.load.connection import Connection
 from harness.load.job import Slice, Target, TargetAnswer
 from harness.load.tally import Tally
 
@@ -61,10 +61,13 @@ class Loader:
         self._tally = Tally()
         self._warm_up_ns: array[int] = array("q")
         self._latencies_ns: array[int] = array("q")
+        # Of answers outside of windows, for their number alone: an append is the cheapest count.
+        self._unwanted_ns: array[int] = array("q")
+        self._forgotten = 0
         self._slices: list[Slice] = []
         self._awaiting_answer = self._awaiting_rest = 0
         self._round: asyncio.Future[Clocks]
-        self._then: Callable[[int], None] = ignore
+        self._then: Callable[[int], None] = self._unwanted_ns.append
         self._drained: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
@@ -82,7 +85,6 @@ class Loader:
         self._start()
         await asyncio.sleep(slice_s)
         await self._stop()
-        self._record(ignore)
         # What lasted no longer than it should is charged alike to all targets.
         return slice_s if self._warm_up_ns else max(slice_s, time.monotonic() - begun_s)
 
@@ -99,15 +101,18 @@ class Loader:
         self._tally.counting = True
         begun_s = time.monotonic()
         self._start()
-        opening = await self._all_answer(meanwhile=ignore, then=self._latencies_ns.append)
+        opening = await self._all_answer(
+            meanwhile=self._unwanted_ns.append, then=self._latencies_ns.append
+        )
         late_s = time.monotonic() - begun_s
         window_s = max(slice_s - late_s, LEAST_WINDOW * slice_s)
         await asyncio.sleep(window_s)
         closing = await self._all_answer_within(slice_s)
-        self._record(ignore)
+        self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
         await self._stop()
         self._tally.counting = False
+        self._forget()
         return slice_s if late_s < slice_s else late_s + window_s
 
     def end_overdue(self) -> None:
@@ -131,6 +136,8 @@ class Loader:
             messages=self._tally.messages,
             reconnects=self._tally.reconnects,
             warmup_median_ns=self.warmup_median_ns,
+            answered=len(self._warm_up_ns) + len(self._latencies_ns) + self._forgotten,
+            failed=self._tally.all_failed,
         )
 
     # What the connections tell.
@@ -185,13 +192,20 @@ class Loader:
         """Wait for another answer of each connection, but no longer than `limit_s`."""
         try:
             async with asyncio.timeout(limit_s):
-                return await self._all_answer(meanwhile=self._latencies_ns.append, then=ignore)
+                return await self._all_answer(
+                    meanwhile=self._latencies_ns.append, then=self._unwanted_ns.append
+                )
         except TimeoutError:
             return self._read_clocks()
 
     def _keep_slice(self, opening: Clocks, closing: Clocks) -> None:
         requests = len(self._latencies_ns) - sum(each.requests for each in self._slices)
         self._slices.append(opening.until(closing, requests))
+
+    def _forget(self) -> None:
+        """Keep the number of the answers outside of the window, not their latencies."""
+        self._forgotten += len(self._unwanted_ns)
+        del self._unwanted_ns[:]
 
     async def _stop(self) -> None:
         """Drain: each request in flight ends with its answer or its timeout."""

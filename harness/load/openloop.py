@@ -147,6 +147,8 @@ class OpenLoader:
             messages=self.tally.messages,
             reconnects=self.tally.reconnects,
             warmup_median_ns=self.warmup_median_ns,
+            answered=len(self._warm_up_ns) + len(self._latencies_ns),
+            failed=self.tally.all_failed,
             arrivals=Arrivals(
                 due=self._due,
                 stretches_ns=self._stretches_ns,
