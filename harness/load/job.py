@@ -1,7 +1,7 @@
 """What the generator process is told and what it answers: one JSON document each way.
 
 Records only, and their JSON. Both ends of the pipe use this module, so it imports
-neither the rest of the harness nor anything slow to start.
+nothing slow to start.
 """
 
 import base64
@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from harness.load.capacity import Probe
+from harness.model import CapacityLimit
+from harness.slo import Slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Request:
 class Target:
     """A server to load: `connections` are opened once and live as long as the job.
 
+    With an SLO they are the most to open, each when it is needed first.
     Each connection sends `requests` in turn, beginning at a different one.
     `pids` are the server's process tree, whose CPU clocks are read with each slice.
     """
@@ -49,7 +54,8 @@ class Job:
     one per round of slices, used from the first on in warm-up and again in measuring,
     and from the start again when they run out. `slice_s` is the least length of a slice.
     `postmaster_pid` is the database whose CPU is charged to the target under load.
-    `seed` decides which answers are compared byte by byte.
+    `seed` decides which answers are compared byte by byte. With `slo` the capacity of
+    each target is searched, and what is measured is load at that capacity.
     """
 
     timeout_s: float
@@ -60,6 +66,7 @@ class Job:
     rounds: tuple[tuple[int, ...], ...]
     postmaster_pid: int | None = None
     seed: int = 0
+    slo: Slo | None = None
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""
@@ -71,6 +78,7 @@ class Job:
         fields = orjson.loads(document)
         fields["targets"] = tuple(_target(each) for each in fields["targets"])
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
+        fields["slo"] = None if fields["slo"] is None else Slo(**fields["slo"])
         return cls(**fields)
 
 
@@ -94,6 +102,20 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search for capacity found: `concurrency`, or None and the reason.
+
+    `probes` are in the order of time, verifications among them. For `limit` see
+    `harness.load.capacity.Found`.
+    """
+
+    probes: tuple[Probe, ...]
+    concurrency: int | None
+    limit: CapacityLimit
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetAnswer:
     """What one target did.
 
@@ -106,6 +128,9 @@ class TargetAnswer:
     `messages` has the first message of each class met. `reconnects` counts connections
     opened after the first of each. `warmup_median_ns` is None when warm-up had no good
     answer.
+
+    With an SLO all this is of the verification that `searched` ended with, and before it
+    of nothing.
     """
 
     name: str
@@ -115,6 +140,7 @@ class TargetAnswer:
     messages: Mapping[str, str]
     reconnects: int
     warmup_median_ns: int | None
+    searched: Searched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,4 +188,11 @@ def _request(fields: dict[str, Any]) -> Request:
 def _target_answer(fields: dict[str, Any]) -> TargetAnswer:
     fields["latencies_ns"] = base64.b64decode(fields["latencies_ns"])
     fields["slices"] = tuple(Slice(**each) for each in fields["slices"])
+    if fields["searched"] is not None:
+        fields["searched"] = _searched(fields["searched"])
     return TargetAnswer(**fields)
+
+
+def _searched(fields: dict[str, Any]) -> Searched:
+    fields["probes"] = tuple(Probe(**each) for each in fields["probes"])
+    return Searched(**fields)

@@ -37,6 +37,10 @@ class LagMeter:
             self._sent_ns = time.monotonic_ns()
             self._there.send(b".")
 
+    def forget(self) -> None:
+        """Begin anew: the samples so far are not part of the percentile."""
+        self._lags_ns = array("q")
+
     @property
     def p99_ns(self) -> int | None:
         """The 99th percentile of the samples; None without one."""
