@@ -11,7 +11,17 @@ import orjson
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from harness.matrix.values import Axis, Cpus, Name, PositiveInt, Seconds, distinct, expected, show
+from harness.matrix.values import (
+    Axis,
+    Cpus,
+    Name,
+    Objective,
+    PositiveInt,
+    Seconds,
+    distinct,
+    expected,
+    show,
+)
 from harness.model import Endpoint, Lane
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -118,7 +128,11 @@ EndpointName = Annotated[
 
 @dataclass(frozen=True)
 class Group:
-    """`[[group]]`: axes that expand to settings, and the stacks that take part."""
+    """`[[group]]`: axes that expand to settings, and the stacks that take part.
+
+    With `slo`, what is measured is the capacity that keeps it; `concurrency` is then one
+    number, the most connections to try.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -140,6 +154,8 @@ class Group:
     pool_size: Axis = field(default_factory=lambda: [10])
     workers: Axis = field(default_factory=lambda: [1])
     limit: Axis | None = None
+    rate: list[float] | None = None
+    slo: Objective | None = None
 
 
 @dataclass(frozen=True)

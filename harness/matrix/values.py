@@ -7,6 +7,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainValidator,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
@@ -15,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from harness.duration import parse_duration
+from harness.slo import Slo, parse_slo
 
 
 def expected(words: str) -> WrapValidator:
@@ -54,6 +56,19 @@ def _duration(value: object) -> float:
         raise PydanticCustomError("expected", "{said}", {"said": str(error)}) from None
 
 
+def _slo(value: object) -> Slo:
+    if not isinstance(value, str):
+        raise PydanticCustomError(
+            "expected",
+            'expected an SLO such as "p99 < 50ms", got {value}',
+            {"value": show(value)},
+        )
+    try:
+        return parse_slo(value)
+    except ValueError as error:
+        raise PydanticCustomError("expected", "{said}", {"said": str(error)}) from None
+
+
 def _positive(seconds: float) -> float:
     if seconds <= 0:
         raise PydanticCustomError("expected", "expected a duration above zero, got 0")
@@ -83,6 +98,13 @@ Seconds = Annotated[
     AfterValidator(_positive),
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}),
+]
+Objective = Annotated[
+    Slo,
+    PlainValidator(_slo),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\s*p(50|90|95|99)\s*<\s*\d+(\.\d+)?(ms|s|m|h)\s*$"}
+    ),
 ]
 Axis = Annotated[list[PositiveInt], AfterValidator(distinct), expected("a list of integers")]
 Cpus = Annotated[
