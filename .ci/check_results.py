@@ -30,6 +30,10 @@ MAY_BE_EMPTY = frozenset(
         "rps_lo",  # no interval from one block
         "rps_hi",
         "p99_ms",  # not under a thousand requests a block
+        "capacity_rps",  # only groups with an SLO have one
+        "capacity_rps_lo",
+        "capacity_rps_hi",
+        "capacity_concurrency",
     }
 )
 

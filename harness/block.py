@@ -14,6 +14,7 @@ from harness.errors import ServerFailed
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
 from harness.load.process import carry_out
+from harness.load.search import longest_s
 from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import measured, unmeasured
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
@@ -196,7 +197,7 @@ def _difference(block: Block, mine: Sequence[bytes], right: Sequence[bytes]) -> 
 
 
 async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
-    run = bench.matrix.run
+    run, slo = bench.matrix.run, bench.matrix.group(block.setting.group).slo
     job = Job(
         timeout_s=run.timeout,
         slice_s=run.slice,
@@ -206,14 +207,18 @@ async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
         rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, len(live))),
         postmaster_pid=bench.postmaster_pid,
         seed=run.seed,
+        slo=slo,
     )
-    load_s = len(live) * (run.warmup + run.measure)
-    bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
+    searching = slo is not None
+    load_s = plan.block_s(bench.matrix, len(live), 0.0, searching=searching)
+    bench.say(
+        f"searching the capacity with {slo}: about {load_s:.0f} s"
+        if searching
+        else f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms"
+    )
+    most_s = len(live) * longest_s(job) if searching else 2 * load_s + 4 * run.timeout
     return await carry_out(
-        job,
-        bench.processes,
-        cpus=bench.places.load,
-        deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
+        job, bench.processes, cpus=bench.places.load, deadline_s=most_s + GENERATOR_GRACE_S
     )
 
 

@@ -2,24 +2,32 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from harness import plan, stats
+from harness.load.capacity import Probe
 from harness.matrix import Matrix
 from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+from harness.probes import decode
+from harness.slo import Slo
 from harness.thresholds import MAX_ERROR_PCT
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All cells of a matrix in its order, summed up and compared, measured or not yet."""
+    """All cells of a matrix in its order, summed up and compared, measured or not yet.
+
+    `slos` holds the settings whose capacity is searched, `probes` those of a cell's blocks.
+    """
 
     summaries: Mapping[Key, Summary]
     comparisons: Mapping[tuple[Key, Metric], Comparison]
     baselines: Mapping[Setting, str]
     first_errors: Mapping[Key, Mapping[str, str]]
+    slos: Mapping[Setting, Slo] = field(default_factory=dict)
+    probes: Mapping[Key, Sequence[Sequence[Probe]]] = field(default_factory=dict)
 
     @property
     def settings(self) -> list[Setting]:
@@ -57,6 +65,10 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             key.setting: name for key in order if (name := baseline_of[key.group]) is not None
         },
         first_errors={key: found for key, found in messages.items() if found},
+        slos={
+            key.setting: slo for key in order if (slo := matrix.group(key.group).slo) is not None
+        },
+        probes={key: [decode(row.capacity.capacity_probes) for row in cells[key]] for key in order},
     )
 
 
@@ -94,7 +106,10 @@ def ratio_text(ratio: float, lo: float | None, hi: float | None) -> str:
 
 
 def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
-    """Return a setting's name: its group, endpoint, and the axes that differ `among` settings."""
+    """Return a setting's name: its group, endpoint, and the axes that differ `among` the group's.
+
+    The group is left out where all are of one.
+    """
     parts: list[str] = [setting.endpoint]
     for name, unit in (
         ("limit", " rows"),
@@ -102,7 +117,11 @@ def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
         ("pool_size", " pooled"),
         ("workers", " workers"),
     ):
-        same = [each for each in among if each.endpoint == setting.endpoint]
+        same = [
+            each
+            for each in among
+            if (each.group, each.endpoint) == (setting.group, setting.endpoint)
+        ]
         if len({getattr(each, name) for each in same}) > 1:
             parts.append(f"{getattr(setting, name)}{unit}")
     text = ", ".join(parts)

@@ -9,10 +9,11 @@ import orjson
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import histogram
-from harness.load.job import Slice, TargetAnswer
+from harness import histogram, probes
+from harness.load.job import Searched, Slice, TargetAnswer
 from harness.model import (
     ERROR_CLASSES,
+    Capacity,
     Cost,
     Errors,
     Key,
@@ -81,12 +82,19 @@ def measured(
     window_s = sum(each.window_ns for each in answer.slices) / 1e9
     requests = len(latencies_ns)
     by_class = Errors(*(answer.errors.get(name, 0) for name in ERROR_CLASSES))
+    searched = answer.searched
+    if searched is not None and searched.concurrency is None:
+        row = unmeasured(key, block, schedule, "failed", searched.reason)
+        tried = Capacity(capacity_probes=probes.encode(searched.probes))
+        return replace(row, by_class=by_class, first_errors=_messages(answer), capacity=tried)
     if not window_s:
         said = "; ".join(f"{name}: {text}" for name, text in sorted(answer.messages.items()))
         reason = said or "no answer within any window"
         row = unmeasured(key, block, schedule, "failed", reason)
         return replace(row, by_class=by_class, first_errors=_messages(answer))
     rps = requests / window_s
+    concurrency = key.concurrency if searched is None else searched.concurrency
+    assert concurrency is not None
     mean_ms = float(latencies_ns.mean()) / 1e6 if requests else None
     return Observation(
         key=key,
@@ -101,7 +109,7 @@ def measured(
         latency=_latency(latencies_ns),
         by_class=by_class,
         cost=_with_cpu(memory, answer.slices, requests),
-        littles_law=rps * mean_ms / 1000 / key.concurrency if mean_ms is not None else None,
+        littles_law=rps * mean_ms / 1000 / concurrency if mean_ms is not None else None,
         drift=_drift(answer.slices),
         generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
@@ -110,7 +118,14 @@ def measured(
         reason="",
         first_errors=_messages(answer),
         latencies=histogram.encode(histogram.counts(latencies_ns)) if requests else "",
+        capacity=_capacity(searched, rps),
     )
+
+
+def _capacity(searched: Searched | None, rps: float) -> Capacity:
+    if searched is None:
+        return Capacity()
+    return Capacity(rps, searched.concurrency, searched.limit, probes.encode(searched.probes))
 
 
 def _latency(latencies_ns: NDArray[np.int64]) -> Latency:

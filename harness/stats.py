@@ -7,6 +7,7 @@ blocks' ratios, with a t interval, exponentiated.
 """
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +18,9 @@ from scipy import special
 
 from harness import histogram
 from harness.model import (
+    Capacity,
+    CapacityLimit,
+    CapacitySummary,
     Comparison,
     Cost,
     Errors,
@@ -36,6 +40,7 @@ from harness.thresholds import (
 
 Number = TypeVar("Number", int, float)
 METRICS: tuple[Metric, ...] = ("rps", "app_cpu_us")
+LIMITS: tuple[CapacityLimit, ...] = ("time", "connections", "slo")
 MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False}
 
 
@@ -101,6 +106,23 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         littles_law=_mean(row.littles_law for row in good),
         outcome="ok" if good else rows[-1].outcome,
         flags=_flags(rows),
+        capacity=_capacity([row.capacity for row in good]),
+    )
+
+
+def _capacity(blocks: Sequence[Capacity]) -> CapacitySummary:
+    rate = _rate([each.capacity_rps for each in blocks if each.capacity_rps is not None])
+    if rate is None:
+        return CapacitySummary()
+    limits = {each.capacity_limit for each in blocks}
+    concurrency = [each.capacity_concurrency for each in blocks if each.capacity_concurrency]
+    return CapacitySummary(
+        capacity_rps=rate.mean,
+        capacity_rps_lo=rate.lo,
+        capacity_rps_hi=rate.hi,
+        capacity_concurrency=statistics.median_low(concurrency),
+        # One block that might have found more makes more of the whole.
+        capacity_limit=next(each for each in LIMITS if each in limits),
     )
 
 

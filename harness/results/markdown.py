@@ -8,7 +8,9 @@ from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
 from harness.model import Comparison, Setting, Summary
+from harness.results import capacity
 from harness.results.tables import round_to, supported_places
+from harness.slo import Slo
 from harness.thresholds import CONFIDENCE, SAME_WITHIN
 
 HEADINGS = (
@@ -44,13 +46,17 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
 def results_table(found: Findings, setting: Setting) -> str:
     """Return the Markdown table of one setting: a row a stack, fastest first."""
     rows = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
-    return _table(HEADINGS, (_row(found, each) for each in rows))
+    slo = found.slos.get(setting)
+    at_capacity = {} if slo is None else {"p50 ms": "connections", "p99 ms": f"p{slo.percent} ms"}
+    headings = [at_capacity.get(each, each) for each in HEADINGS]
+    return _table(headings, (_row(found, each) for each in rows))
 
 
 def _setting(found: Findings, setting: Setting) -> str:
     baseline = found.baselines.get(setting)
+    slo = found.slos.get(setting)
     facts = [
-        f"{setting.concurrency} connections",
+        capacity.fact(slo, setting) if slo else f"{setting.concurrency} connections",
         f"pool of {setting.pool_size}",
         f"{setting.workers} worker{'s' * (setting.workers > 1)}",
     ]
@@ -59,7 +65,18 @@ def _setting(found: Findings, setting: Setting) -> str:
     if baseline:
         facts.append(f"baseline {baseline}")
     title = setting_text(setting, found.settings)
-    return f"## {title}\n\n{', '.join(facts)}\n\n{results_table(found, setting)}"
+    parts = [f"## {title}", ", ".join(facts), results_table(found, setting)]
+    return "\n\n".join(parts + ([_probes(found, setting, slo)] if slo else []))
+
+
+def _probes(found: Findings, setting: Setting, slo: Slo) -> str:
+    cells = found.of(setting)
+    said = (
+        "What the searches saw on the way, medians over blocks, struck through where the SLO "
+        "was mostly broken:"
+    )
+    headings, rows = capacity.probe_headings(cells, slo), capacity.probe_rows(found, cells)
+    return f"{said}\n\n{_table(headings, rows)}"
 
 
 def _row(found: Findings, cell: Summary) -> list[str]:
@@ -72,8 +89,7 @@ def _row(found: Findings, cell: Summary) -> list[str]:
         rate_text(cell),
         _ratio(pair) if pair else alone,
         verdict_text(pair, cell.blocks) if pair else "",
-        _number(cell.latency.p50_ms),
-        _number(cell.latency.p99_ms),
+        *_latencies(found, cell),
         _number(cell.cost.app_cpu_us),
         _number(cell.cost.db_cpu_us),
         _number(cell.cost.rss_end_mib),
@@ -82,13 +98,20 @@ def _row(found: Findings, cell: Summary) -> list[str]:
     ]
 
 
+def _latencies(found: Findings, cell: Summary) -> tuple[str, str]:
+    if cell.key.setting not in found.slos:
+        return _number(cell.latency.p50_ms), _number(cell.latency.p99_ms)
+    connections = cell.capacity.capacity_concurrency
+    return _number(connections), _number(capacity.percentile_ms(found, cell))
+
+
 def rate_text(cell: Summary) -> str:
     """Return req/s to the digits its interval supports, with half its width in per cent."""
     places = supported_places(cell.rps, cell.rps_lo, cell.rps_hi)
     rate = round_to(cell.rps, places)
     if rate is None:
         return DASH
-    text = f"{rate:,}"
+    text = f"{'at least ' * capacity.at_least(cell)}{rate:,}"
     if cell.rps and cell.rps_lo is not None and cell.rps_hi is not None:
         text += f" {_spread(50 * (cell.rps_hi - cell.rps_lo) / cell.rps)}"
     return text
@@ -146,6 +169,7 @@ def _without_number(found: Findings) -> list[str]:
 
 def _method(matrix: Matrix) -> str:
     run = matrix.run
+    searching = any(group.slo is not None for group in matrix.groups)
     alone = (
         "One server is up at a time."
         if run.schedule == "sequential"
@@ -163,7 +187,7 @@ def _method(matrix: Matrix) -> str:
         f"beyond {SAME_WITHIN:.0%}, with Holm's correction within a setting, `tie` that it lies "
         "within. Load is closed-loop: each connection sends its next request when the last is "
         "answered, so req/s is capacity at that concurrency, and latency is that of a server "
-        "kept busy. CPU is per good answer."
+        "kept busy. CPU is per good answer." + f" {capacity.METHOD}" * searching
     )
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from harness.errors import BadInput
 from harness.model import (
     ERROR_CLASSES,
+    Capacity,
+    CapacityLimit,
     Comparison,
     Cost,
     Endpoint,
@@ -34,7 +36,8 @@ CELLS = (
     "errors, error_pct, err_pool_timeout, err_too_many_clients, err_database, err_app, "
     "err_timeout, err_connect, err_reset, err_body, app_cpu_us, db_cpu_us, load_cpu_us, "
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
-    "littles_law, outcome, flags"
+    "littles_law, outcome, flags, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
+    "capacity_concurrency, capacity_limit"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict"
 
@@ -49,6 +52,7 @@ def test_the_columns_of_pairs_are_the_contracts() -> None:
 
 def test_blocks_hold_the_cells_columns_but_for_what_only_many_blocks_have() -> None:
     only_many = {"blocks", "rps_lo", "rps_hi", "errors", "error_pct"}
+    only_many |= {"capacity_rps_lo", "capacity_rps_hi"}
     assert set(CELLS.split(", ")) - only_many <= set(tables.columns(Observation))
 
 
@@ -101,6 +105,9 @@ OBSERVATIONS = st.builds(
     reason=TEXT,
     first_errors=TEXT,
     latencies=TEXT,
+    capacity=st.builds(
+        Capacity, NUMBER, st.none() | COUNT, st.sampled_from(get_args(CapacityLimit)), TEXT
+    ),
 )
 
 
@@ -155,7 +162,10 @@ def swapped(before: str, after: str) -> str:
     [
         ("", "its columns are not those of this version of the harness"),
         ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
-        (row_text() + "g,1\n", "line 3: expected 50 fields, got 2"),
+        (
+            row_text() + "g,1\n",
+            f"line 3: expected {len(tables.columns(Observation))} fields, got 2",
+        ),
         (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
         (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
         (swapped(",1000,16,", ",inf,16,"), "line 2: rps: expected a finite number, got 'inf'"),

@@ -17,7 +17,8 @@ CELLS = (
     "requests,rps,rps_lo,rps_hi,p50_ms,p90_ms,p95_ms,p99_ms,max_ms,errors,error_pct,"
     "err_pool_timeout,err_too_many_clients,err_database,err_app,err_timeout,err_connect,err_reset,"
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
-    "db_pss_mib,connections,littles_law,outcome,flags"
+    "db_pss_mib,connections,littles_law,outcome,flags,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
+    "capacity_concurrency,capacity_limit"
 )
 
 WRITTEN = {"blocks.csv", "cells.csv", "pairs.csv", "report.md", "env.json", "matrix.toml"}
@@ -54,6 +55,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
         may_be_empty = {"rate", "limit", "flags", "p99_ms"} | (
             {"rps_lo", "rps_hi"} if alone else set()
         )
+        may_be_empty |= {name for name in cell if name.startswith("capacity_")}
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"
         assert cell["connections"] == "2"
