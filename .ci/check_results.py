@@ -20,7 +20,7 @@ from harness.results import store, tables
 
 FILES = {"blocks.csv", "cells.csv", "env.json", "matrix.toml", "pairs.csv", "report.md"}
 
-BY_NOISE = frozenset({"littles_law", "generator", "window"})
+BY_NOISE = frozenset({"littles_law", "generator", "lag", "window"})
 """Reasons for an invalid block that a busy machine explains. A wrong answer is not one."""
 
 MAY_BE_EMPTY = frozenset(

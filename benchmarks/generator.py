@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import orjson
 from scipy import stats
 from starlette.applications import Starlette
@@ -45,6 +46,8 @@ class Run:
     rps: float
     whole_us: float
     window_us: float
+    p50_ms: float
+    p99_ms: float
 
 
 def fixed() -> Starlette:
@@ -83,6 +86,7 @@ def main() -> None:
         print(f"start-up of the generator: {start_up_ms:.0f} ms of CPU, in `whole` only")
         print(
             f"{'path':10} {'ours us':>8} {'whole':>8} {'wrk us':>8} {'CPU ratio':>22} {'req/s':>22}"
+            f" {'p50':>22} {'p99':>22}"
         )
         for path in bodies():
             print(_row(path, [_pair(path) for _ in range(pairs)]))
@@ -100,10 +104,13 @@ def _row(path: str, runs: list[tuple[Run, Run]]) -> str:
     ours, wrks = zip(*runs, strict=True)
     cpu = [one.window_us / other.window_us for one, other in runs]
     rps = [one.rps / other.rps for one, other in runs]
+    p50 = [one.p50_ms / other.p50_ms for one, other in runs]
+    p99 = [one.p99_ms / other.p99_ms for one, other in runs]
     return (
         f"{path:10} {statistics.median(run.window_us for run in ours):8.2f} "
         f"{statistics.median(run.whole_us for run in ours):8.2f} "
         f"{statistics.median(run.whole_us for run in wrks):8.2f} {_interval(cpu)} {_interval(rps)}"
+        f" {_interval(p50)} {_interval(p99)}"
     )
 
 
@@ -119,23 +126,33 @@ def run_generator(path: str) -> Run:
     (window,) = target.slices
     if target.errors:
         sys.exit(f"{path}: {target.messages}")
+    p50_ms, p99_ms = np.percentile(np.frombuffer(target.latencies_ns, "<i8"), [50, 99]) / 1e6
     return Run(
         rps=window.requests / (window.window_ns / 1e9),
         whole_us=cpu_s * 1e6 / window.requests,
         window_us=(window.load_cpu_ns or 0) / 1e3 / window.requests,
+        p50_ms=float(p50_ms),
+        p99_ms=float(p99_ms),
     )
 
 
 def run_wrk(path: str) -> Run:
     """Load `path` with wrk: it has no window of its own, nor a start-up worth a name."""
-    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:g}s", f"http://127.0.0.1:{PORT}{path}"]
+    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:g}s", "--latency"]
+    argv += [f"http://127.0.0.1:{PORT}{path}"]
     said, cpu_s = _run(argv, b"")
     done = re.search(rb"(\d+) requests in", said)
     rate = re.search(rb"Requests/sec:\s+([\d.]+)", said)
     assert done is not None
     assert rate is not None
     us = cpu_s * 1e6 / int(done[1])
-    return Run(rps=float(rate[1]), whole_us=us, window_us=us)
+    return Run(float(rate[1]), us, us, _latency_ms(said, 50), _latency_ms(said, 99))
+
+
+def _latency_ms(said: bytes, percent: int) -> float:
+    found = re.search(rb"\b%d%%\s+([\d.]+)(us|ms|s)\b" % percent, said)
+    assert found is not None
+    return float(found[1]) * {b"us": 1e-3, b"ms": 1.0, b"s": 1e3}[found[2]]
 
 
 def _slicing() -> str:

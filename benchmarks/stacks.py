@@ -32,10 +32,11 @@ from harness.database.address import Address
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, Target, TargetAnswer
+from harness.load.job import Job, Target, TargetAnswer
 from harness.load.job import Request as LoadRequest
-from harness.processes import Processes, finished, tree, watched
-from harness.server import Server, _argv, _environment, _reserved, fetch, serve
+from harness.load.process import carry_out
+from harness.processes import Processes, pin, tree, watched
+from harness.server import Server, fetch, granian, reserved, serve, served_environment
 
 NAMES = ("asyncpg_pool", "psycopg_pool", "sqlalchemy_async", "sqlalchemy_sync")
 PATHS = {"users_get": "/users/7", "books_list": "/books?limit=20"}
@@ -53,13 +54,14 @@ async def bare_server(
     processes: Processes, name: str, endpoint: str, dsn: str, password: str | None
 ) -> AsyncIterator[Server]:
     """Serve the bare app with the harness's own Granian flags."""
-    environment = _environment(os.environ, "", password)
+    environment = served_environment(os.environ, "", password)
     environment[VARIABLE] = json.dumps([name, endpoint, dsn])
-    with _reserved(None) as port:
-        argv = [*_argv(port, 1, CONNECTIONS)[:-1], "--factory", "benchmarks.bare:bare"]
-        async with processes.start(argv, env=environment, cpus=APP_CORE) as process:
+    with reserved(None) as port:
+        argv = granian(port, 1, CONNECTIONS, "--factory", "benchmarks.bare:bare")
+        async with processes.start(argv, env=environment) as process:
             server = Server("bare", "127.0.0.1", port, process.pid, ())
             await answered(server, PATHS[endpoint])
+            pin(tree(process.pid), APP_CORE)  # once it is up, as `serve` does
             yield server
 
 
@@ -87,13 +89,7 @@ async def loaded(
         targets=tuple(target(each, path, body) for each in servers),
         rounds=rounds,
     )
-    with processes.directory("stacks-") as folder:
-        (folder / "job").write_bytes(job.to_json())
-        argv = [sys.executable, "-m", "harness.load.generator"]
-        with (folder / "job").open("rb") as said, (folder / "answer").open("wb") as heard:
-            async with processes.start(argv, stdin=said, stdout=heard, cpus=LOAD_CORE) as generator:
-                assert await finished(generator) == 0, "the generator failed"
-        return Answer.from_json((folder / "answer").read_bytes()).targets
+    return (await carry_out(job, processes, cpus=LOAD_CORE)).targets
 
 
 def target(server: Server, path: str, body: bytes) -> Target:

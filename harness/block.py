@@ -1,13 +1,16 @@
 """One block: fresh servers for every stack of a setting, verified, loaded, observed, stopped."""
 
+import functools
+import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from harness import endpoints, plan
+from harness import endpoints, plan, work
 from harness.bench import Bench
 from harness.database import activity
+from harness.database.counters import counters
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
 from harness.errors import ServerFailed
@@ -15,8 +18,9 @@ from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
 from harness.load.process import carry_out
 from harness.load.search import longest_s
-from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
-from harness.observation import measured, unmeasured
+from harness.model import Cost, Key, Machine, Observation, Outcome, Schedule, Setting, Stack, key
+from harness.observation import NO_MACHINE, measured, unmeasured
+from harness.observe import noise
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
 from harness.processes import tree
 from harness.server import Server, fetch, serve
@@ -79,13 +83,18 @@ async def verify(bench: Bench, setting: Setting) -> dict[str, Live | Refused]:
 async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
     """Measure the stacks that are up at the same time."""
     bench.say(f"starting {len(stacks)} server{'s' * (len(stacks) > 1)}")
+    load_average, names = noise.load_average(), [application_name(each) for each in stacks]
+    before = await counters(bench.address, names)
     async with together([_served(bench, block.setting, stack) for stack in stacks]) as servers:
         bench.say("checking answers")
         found = await _verified(block, stacks, servers)
         live = [each for each in found.values() if isinstance(each, Live)]
-        answer = await _load(bench, block, live) if live else None
+        answer, machine = None, NO_MACHINE
+        if live:
+            answer, machine = await _load(bench, block, live, load_average)
         costs = {each.stack.name: await _memory(bench, each) for each in live}
         bench.say("stopping")
+    after = await counters(bench.address, names)
     rows = []
     for stack in stacks:
         each, its_key = found[stack.name], key(block.setting, stack)
@@ -95,11 +104,28 @@ async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Ob
             )
         else:
             assert answer is not None
-            rows.append(_observed(block, its_key, live.index(each), answer, costs[stack.name]))
-    return rows
+            index, memory = live.index(each), costs[stack.name]
+            rows.append(_observed(block, its_key, index, answer, memory, machine))
+    if answer is None or before is None or after is None:
+        return rows
+    answers = {each.stack.name: one for each, one in zip(live, answer.targets, strict=True)}
+    asked = _asked(bench, block, len(live), len(stacks))
+    return work.credited(rows, answers, after.since(before), asked)
 
 
-def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Cost) -> Observation:
+def _asked(bench: Bench, block: Block, live: int, stacks: int) -> work.Asked:
+    section, calls = bench.matrix.database, len(block.calls)
+    return work.Asked(
+        block.setting,
+        rows=work.rows_least(block.setting, section.users, section.books),
+        verified=live * calls,
+        refused=(stacks - live) * calls,
+    )
+
+
+def _observed(
+    block: Block, its_key: Key, index: int, answer: Answer, memory: Cost, machine: Machine
+) -> Observation:
     return measured(
         its_key,
         block.number,
@@ -108,6 +134,7 @@ def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Co
         slice_s=answer.slice_s,
         lag_p99_ns=answer.lag_p99_ns,
         memory=memory,
+        machine=machine,
     )
 
 
@@ -196,7 +223,10 @@ def _difference(block: Block, mine: Sequence[bytes], right: Sequence[bytes]) -> 
     raise AssertionError("called for bodies that are equal")
 
 
-async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
+async def _load(
+    bench: Bench, block: Block, live: Sequence[Live], load_average: float | None
+) -> tuple[Answer, Machine]:
+    """Give the load; what came back, and what the machine did meanwhile."""
     run, slo = bench.matrix.run, bench.matrix.group(block.setting.group).slo
     job = Job(
         timeout_s=run.timeout,
@@ -217,9 +247,20 @@ async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
         else f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms"
     )
     most_s = len(live) * longest_s(job) if searching else 2 * load_s + 4 * run.timeout
-    return await carry_out(
+    ours = None if bench.postmaster_pid is None else functools.partial(_our_pids, bench)
+    first, before = noise.probe(), noise.read(ours)
+    answer = await carry_out(
         job, bench.processes, cpus=bench.places.load, deadline_s=most_s + GENERATOR_GRACE_S
     )
+    after, last = noise.read(ours), noise.probe()
+    machine = noise.compared(before, after, (first, last), load_average, answer.late_p99_ns)
+    return answer, machine
+
+
+def _our_pids(bench: Bench) -> set[int]:
+    """Return the runner, all below it, and the database, whoever started that."""
+    postmaster = [] if bench.postmaster_pid is None else tree(bench.postmaster_pid)
+    return {*tree(os.getpid()), *postmaster}
 
 
 def _target(block: Block, live: Live) -> Target:

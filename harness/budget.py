@@ -57,7 +57,8 @@ class Budget:
         """Return where block `number` stands; the run ends by budget or by its last block."""
         run = self._matrix.run
         most = run.max_blocks * len(plan.settings(self._matrix))
-        left_s = (most - number + 1) * self._expected_s(setting)
+        # Blocks that repeat a disturbed one come on top of the most.
+        left_s = max(1, most - number + 1) * self._expected_s(setting)
         elapsed_s = self._elapsed_s()
         return Standing(number, most, elapsed_s, run.budget, min(left_s, run.budget - elapsed_s))
 

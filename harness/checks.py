@@ -5,17 +5,21 @@ the cell invalid (the number is not used). Decided by what was seen of the machi
 and the bookkeeping, never by how a comparison came out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.model import Observation
+from harness.model import Observation, Work
 from harness.thresholds import (
     DRIFT,
+    FOREIGN_CPU_CORES,
     GENERATOR_BUSY_FLAG,
     GENERATOR_BUSY_INVALID,
+    GENERATOR_LAG_INVALID_MS,
     GENERATOR_LAG_MS,
     LITTLES_LAW,
     MAX_ERROR_PCT,
     MIN_WINDOW_S,
+    STEAL_PCT,
 )
 
 
@@ -43,6 +47,15 @@ def checked(row: Observation) -> Observation:
     )
 
 
+def disturbed(rows: Sequence[Observation]) -> bool:
+    """Whether the last block of `rows`, all of one setting, is worth one more.
+
+    Other processes used the machine in it, whatever came of that: both blocks are kept.
+    """
+    last = max((row.block for row in rows), default=0)
+    return any("foreign" in row.flags.split("; ") for row in rows if row.block == last)
+
+
 def doubts(row: Observation) -> Doubts:
     """Apply every check to one measured row."""
     flags: list[str] = []
@@ -60,14 +73,36 @@ def doubts(row: Observation) -> Doubts:
             invalid.append("generator")
         elif row.generator_busy > GENERATOR_BUSY_FLAG:
             flags.append("generator")
-    if row.lag_p99_ms is not None and row.lag_p99_ms > GENERATOR_LAG_MS:
+    lag_ms = row.lag_p99_ms or 0.0
+    if max(lag_ms, row.machine.generator_late_p99_ms or 0.0) > GENERATOR_LAG_INVALID_MS:
+        invalid.append("lag")
+    elif lag_ms > GENERATOR_LAG_MS:
         flags.append("lag")
+    if (row.machine.foreign_cpu_cores or 0.0) > FOREIGN_CPU_CORES:
+        flags.append("foreign")
+    if (row.machine.steal_pct or 0.0) > STEAL_PCT:
+        flags.append("steal")
     if error_pct > MAX_ERROR_PCT:
         flags.append("errors")
     if row.drift is not None and abs(row.drift - 1) > DRIFT:
         flags.append("drift")
     if row.window_s is not None and row.window_s < MIN_WINDOW_S:
         invalid.append("window")
+    if not _work_was_done(row.work):
+        invalid.append("work")
     if row.schedule == "sequential":
         flags.append("sequential")
     return Doubts(tuple(flags), tuple(invalid))
+
+
+def _work_was_done(work: Work) -> bool:
+    """Whether what the database counted is enough for the answers, as far as it is known."""
+    return all(
+        found is None or least is None or found >= least
+        for found, least in (
+            (work.transactions, 1.0),
+            (work.scans, 1.0),
+            (work.rows, work.rows_least),
+            (work.rows_most, work.rows),
+        )
+    )

@@ -49,7 +49,7 @@ def describe(
                 ("load", places.load),
             )
         },
-        "cpu": {"count": os.cpu_count(), "model": _cpu_model()},
+        "cpu": {"count": os.cpu_count(), "governor": _governor(), "model": _cpu_model()},
         "database": {
             "embedded": embedded,
             "settings": dict(database.settings),
@@ -95,6 +95,15 @@ def _cpu_model() -> str:
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
         platform.machine(),
     )
+
+
+def _governor() -> str | None:
+    """Return what sets the first CPU's frequency; None where nothing does, as in most VMs."""
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

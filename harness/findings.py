@@ -1,33 +1,46 @@
 """What a run found: summaries and comparisons of its cells, and the sentences that matter. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import orjson
 
-from harness import plan, stats
+from harness import noises, plan, stats
 from harness.load.capacity import Probe
 from harness.matrix import Matrix
-from harness.model import Comparison, Key, Metric, Observation, Setting, Summary
+from harness.model import Comparison, Key, Machine, Metric, Observation, Setting, Summary
 from harness.probes import decode
 from harness.slo import Slo
+from harness.stats import Interval
 from harness.thresholds import MAX_ERROR_PCT
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """One stack under two names in one setting: what their ratio is not 1 by is error."""
+
+    one: Key
+    other: Key
+    ratios: Mapping[Metric, Interval]
 
 
 @dataclass(frozen=True)
 class Findings:
     """All cells of a matrix in its order, summed up and compared, measured or not yet.
 
-    `slos` holds the settings whose capacity is searched, `probes` those of a cell's blocks.
+    `machines` is what the machine did in each block. `slos` holds the settings whose
+    capacity is searched, `probes` those of a cell's blocks.
     """
 
     summaries: Mapping[Key, Summary]
     comparisons: Mapping[tuple[Key, Metric], Comparison]
     baselines: Mapping[Setting, str]
     first_errors: Mapping[Key, Mapping[str, str]]
-    slos: Mapping[Setting, Slo] = field(default_factory=dict)
-    probes: Mapping[Key, Sequence[Sequence[Probe]]] = field(default_factory=dict)
+    twins: Sequence[Twins]
+    machines: Sequence[Machine]
+    slos: Mapping[Setting, Slo]
+    probes: Mapping[Key, Sequence[Sequence[Probe]]]
 
     @property
     def settings(self) -> list[Setting]:
@@ -65,11 +78,32 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             key.setting: name for key in order if (name := baseline_of[key.group]) is not None
         },
         first_errors={key: found for key, found in messages.items() if found},
+        twins=[
+            Twins(one, other, ratios)
+            for one, other in _same(matrix, order)
+            if (ratios := _ratios(cells[other], cells[one]))
+        ],
+        machines=noises.of_blocks(row for key in order for row in cells[key]),
         slos={
             key.setting: slo for key in order if (slo := matrix.group(key.group).slo) is not None
         },
         probes={key: [decode(row.capacity.capacity_probes) for row in cells[key]] for key in order},
     )
+
+
+def _same(matrix: Matrix, keys: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
+    """Yield the cells of each setting that differ in the stack's name alone, the first first."""
+    first: dict[tuple[object, ...], Key] = {}
+    for key in keys:
+        what = (key.setting, key.adapter, key.lane, repr(matrix.stacks[key.stack].options))
+        if what in first:
+            yield first[what], key
+        first.setdefault(what, key)
+
+
+def _ratios(cell: Sequence[Observation], base: Sequence[Observation]) -> dict[Metric, Interval]:
+    found = {metric: stats.compare(cell, base, metric) for metric in stats.METRICS}
+    return {metric: ratio for metric, ratio in found.items() if ratio is not None}
 
 
 def precise(matrix: Matrix, found: Findings, setting: Setting) -> bool:

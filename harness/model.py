@@ -167,6 +167,43 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What the machine did around a block's load, whoever made it do so.
+
+    `foreign_cpu_cores` is CPU time of processes that are not the run's, over wall time;
+    `steal_pct` machine time that the hypervisor gave to others; `pressure_pct` the time in
+    which some process waited for a CPU; `load_average` that of the minute before the block.
+    The probe is a fixed piece of work: CPU time and wall time it took after the load over
+    before. `generator_late_p99_ms` is how late the generator's timer was served.
+    All stacks that were up at the same time have the same values.
+    """
+
+    foreign_cpu_cores: float | None
+    steal_pct: float | None
+    pressure_pct: float | None
+    load_average: float | None
+    probe_cpu_ratio: float | None
+    probe_wall_ratio: float | None
+    generator_late_p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the database did by its own count, for each good answer of a whole block.
+
+    `transactions` are commits and rollbacks, `scans` how often the endpoint's table was
+    read (None for an insert), `rows` those it read, or inserted. There must be at least
+    `rows_least`, and for an insert at most `rows_most`: one each, and those of failed requests.
+    """
+
+    transactions: float | None
+    scans: float | None
+    rows: float | None
+    rows_least: float | None
+    rows_most: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """The capacity under an SLO that was found in one block; nothing in other cells.
 
@@ -200,7 +237,7 @@ class CapacitySummary:
 class Observation:
     """One cell in one block: a row of `blocks.csv`.
 
-    `block` counts the passes over the plan from 1; cells of one setting with the
+    `block` counts the blocks of a setting from 1; cells of one setting with the
     same `block` were measured together. `slices` windows of `window_s` in all.
     `drift` is req/s in the last third of the slices over that in the first, as far as
     the slices prove it (1 when they prove no change);
@@ -232,6 +269,8 @@ class Observation:
     reason: str
     first_errors: str
     latencies: str
+    machine: Machine
+    work: Work
     capacity: Capacity = Capacity()
 
 
@@ -271,3 +310,4 @@ class Comparison:
     lo: float | None
     hi: float | None
     verdict: Verdict
+    flags: str

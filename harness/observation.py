@@ -18,15 +18,19 @@ from harness.model import (
     Errors,
     Key,
     Latency,
+    Machine,
     Observation,
     Outcome,
     Schedule,
+    Work,
 )
 from harness.thresholds import CONFIDENCE, P99_MIN_REQUESTS
 
 NO_COST = Cost(None, None, None, None, None, None, None, None, None)
 NO_LATENCY = Latency(None, None, None, None, None)
 NO_ERRORS = Errors(*(0 for _ in ERROR_CLASSES))
+NO_MACHINE = Machine(None, None, None, None, None, None, None)
+NO_WORK = Work(None, None, None, None, None)
 REASON_CHARS_MAX = 500
 """A reason stands in tables; the whole of a server's last words does not belong there."""
 
@@ -60,6 +64,8 @@ def unmeasured(
         reason=" ".join(reason.split())[:REASON_CHARS_MAX],
         first_errors="",
         latencies="",
+        machine=NO_MACHINE,
+        work=NO_WORK,
     )
 
 
@@ -72,11 +78,13 @@ def measured(
     slice_s: float,
     lag_p99_ns: int | None,
     memory: Cost,
+    machine: Machine = NO_MACHINE,
 ) -> Observation:
     """Return the row of a cell that had load.
 
     `memory` holds what was read of the processes around the load; the CPU fields
-    are filled here, from the clocks the generator read at each window's ends.
+    are filled here, from the clocks the generator read at each window's ends. What the
+    database counted is known only when the servers have gone: see `harness.work`.
     """
     latencies_ns = np.frombuffer(answer.latencies_ns, "<i8").astype(np.int64)
     window_s = sum(each.window_ns for each in answer.slices) / 1e9
@@ -86,12 +94,13 @@ def measured(
     if searched is not None and searched.concurrency is None:
         row = unmeasured(key, block, schedule, "failed", searched.reason)
         tried = Capacity(capacity_probes=probes.encode(searched.probes))
-        return replace(row, by_class=by_class, first_errors=_messages(answer), capacity=tried)
+        row = replace(row, machine=machine, capacity=tried)
+        return replace(row, by_class=by_class, first_errors=_messages(answer))
     if not window_s:
         said = "; ".join(f"{name}: {text}" for name, text in sorted(answer.messages.items()))
         reason = said or "no answer within any window"
         row = unmeasured(key, block, schedule, "failed", reason)
-        return replace(row, by_class=by_class, first_errors=_messages(answer))
+        return replace(row, by_class=by_class, first_errors=_messages(answer), machine=machine)
     rps = requests / window_s
     concurrency = key.concurrency if searched is None else searched.concurrency
     assert concurrency is not None
@@ -118,6 +127,8 @@ def measured(
         reason="",
         first_errors=_messages(answer),
         latencies=histogram.encode(histogram.counts(latencies_ns)) if requests else "",
+        machine=machine,
+        work=NO_WORK,
         capacity=_capacity(searched, rps),
     )
 

@@ -1,7 +1,7 @@
 """The main job, top to bottom: database, blocks, records, report."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 from harness import affinity, block, environment, plan
 from harness.bench import Bench, prepared
 from harness.budget import Budget
-from harness.checks import checked
+from harness.checks import checked, disturbed
 from harness.findings import Findings, find, precise, setting_text
 from harness.matrix import Matrix
-from harness.model import Setting
+from harness.model import Observation, Setting
 from harness.processes import Processes
 from harness.progress import Progress
 from harness.results import render
@@ -70,7 +70,7 @@ async def _measure(
     matrix = bench.matrix
     budget = Budget(matrix, began)
     found, blocks, why = find(matrix, []), 0, "every setting had its most blocks"
-    for number, setting in _blocks(matrix, store):
+    for setting in _blocks(matrix, store):
         if not budget.allows(setting):
             why = "the budget was spent"
             break
@@ -78,6 +78,7 @@ async def _measure(
             setting_text(setting, plan.settings(matrix)), budget.standing(blocks + 1, setting)
         )
         with budget.spending(setting):
+            number = 1 + max((row.block for row in _of(store, setting)), default=0)
             rows = [checked(row) for row in await block.measure(bench, setting, number)]
         budget.loaded(rows)
         store.record(rows)
@@ -90,12 +91,25 @@ async def _measure(
     return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
 
 
-def _blocks(matrix: Matrix, store: Store) -> Iterator[tuple[int, Setting]]:
-    """Yield (block number, setting), breadth-first, leaving out settings that are precise."""
-    for number, order in plan.passes(matrix):
-        found = find(matrix, store.observations)
-        left = [setting for setting in order if not precise(matrix, found, setting)]
+def _blocks(matrix: Matrix, store: Store) -> Iterator[Setting]:
+    """Yield settings to give a block to, breadth-first, leaving out those that are precise.
+
+    After each pass those whose block was disturbed get one more, on top of `max_blocks`:
+    by then the machine has had time to calm down.
+    """
+    for _, order in plan.passes(matrix):
+        left = _imprecise(matrix, store, order)
         if not left:
             return
-        for setting in left:
-            yield number, setting
+        yield from left
+        again = [setting for setting in left if disturbed(_of(store, setting))]
+        yield from _imprecise(matrix, store, again)
+
+
+def _imprecise(matrix: Matrix, store: Store, settings: Sequence[Setting]) -> list[Setting]:
+    found = find(matrix, store.observations)
+    return [setting for setting in settings if not precise(matrix, found, setting)]
+
+
+def _of(store: Store, setting: Setting) -> list[Observation]:
+    return [row for row in store.observations if row.key.setting == setting]

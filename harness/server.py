@@ -86,11 +86,11 @@ async def serve(
     `port` is taken, and ServerFailed, with the reason, as soon as a worker gives up
     or when `deadline_s` has passed.
     """
-    with _reserved(port) as bound, processes.directory("pg-stack-harness-server-") as folder:
+    with reserved(port) as bound, processes.directory("pg-stack-harness-server-") as folder:
         log = folder / "log"
         app = {"adapter": adapter, "options": dict(options), "dsn": dsn, "ready_dir": str(folder)}
-        environment = _environment(os.environ, json.dumps(app), password)
-        argv = _argv(bound, workers, connections)
+        environment = served_environment(os.environ, json.dumps(app), password)
+        argv = granian(bound, workers, connections, "harness.app:app")
         with log.open("wb") as sink:
             async with processes.start(argv, env=environment, stdout=sink, stderr=sink) as process:
                 pids = await _ready(name, process, folder, bound, workers, deadline_s)
@@ -116,7 +116,8 @@ async def fetch(
     return await asyncio.wait_for(_fetch(server.host, server.port, method, path, body), timeout_s)
 
 
-def _argv(port: int, workers: int, connections: int) -> list[str]:
+def granian(port: int, workers: int, connections: int, *app: str) -> list[str]:
+    """Return the command that serves `app` the way every stack is served."""
     # Granian counts connections, not requests, against `backpressure`, and holds the
     # rest back without an error. The kernel may give one worker all of them.
     room = max(BACKLOG, 2 * connections)
@@ -133,10 +134,10 @@ def _argv(port: int, workers: int, connections: int) -> list[str]:
         "--workers-kill-timeout": WORKERS_KILL_TIMEOUT_S,
     }
     given = [str(each) for flag in flags.items() for each in flag]
-    return [sys.executable, "-m", "granian", *given, "--no-ws", "harness.app:app"]
+    return [sys.executable, "-m", "granian", *given, "--no-ws", *app]
 
 
-def _environment(user: Mapping[str, str], app: str, password: str | None) -> dict[str, str]:
+def served_environment(user: Mapping[str, str], app: str, password: str | None) -> dict[str, str]:
     """Return the user's environment without what would make one server unlike another.
 
     PGHOST, PGOPTIONS, PGSERVICE and their like would redirect a stack, and GRANIAN_*
@@ -153,7 +154,7 @@ def _environment(user: Mapping[str, str], app: str, password: str | None) -> dic
 
 
 @contextlib.contextmanager
-def _reserved(port: int | None) -> Iterator[int]:
+def reserved(port: int | None) -> Iterator[int]:
     """Yield a port that is the server's alone for as long as the context lasts.
 
     Granian listens with SO_REUSEPORT on Linux, so a second server on the same port

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from harness import histogram
@@ -46,12 +47,16 @@ MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False}
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and its 95 % confidence interval; None without two blocks to make one of."""
+    """An estimate and its 95 % confidence interval; None without two blocks to make one of.
+
+    `middle` is the Hodges-Lehmann estimate of the same thing, which one odd block moves little.
+    """
 
     mean: float
     lo: float | None
     hi: float | None
     n: int
+    middle: float
 
     @property
     def half_width(self) -> float | None:
@@ -60,15 +65,28 @@ class Interval:
             return None
         return math.log(self.hi / self.lo) / 2
 
+    @property
+    def fragile(self) -> bool:
+        """Whether the two estimates differ by more than the interval allows for."""
+        half = self.half_width
+        return half is not None and abs(math.log(self.mean / self.middle)) > half
+
 
 def log_interval(values: Sequence[float]) -> Interval:
     """Return the geometric mean of `values` (all above zero) with its t interval."""
     logs = np.log(values)
     mean, n = float(logs.mean()), len(values)
     if n < 2:
-        return Interval(math.exp(mean), None, None, n)
+        return Interval(math.exp(mean), None, None, n, math.exp(mean))
     half = _t_quantile(n - 1) * float(logs.std(ddof=1)) / math.sqrt(n)
-    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+    low, high, middle = map(math.exp, (mean - half, mean + half, _hodges_lehmann(logs)))
+    return Interval(math.exp(mean), low, high, n, middle)
+
+
+def _hodges_lehmann(values: NDArray[np.float64]) -> float:
+    """Return the median of the means of all pairs, each value with itself too (1963)."""
+    first, second = np.triu_indices(len(values))
+    return float(np.median((values[first] + values[second]) / 2))
 
 
 def by_cell(observations: Iterable[Observation]) -> dict[Key, list[Observation]]:
@@ -137,7 +155,8 @@ def _rate(rates: Sequence[float]) -> Interval | None:
         return None
     if min(rates) > 0:
         return log_interval(rates)
-    return Interval(float(np.mean(rates)), None, None, len(rates))
+    mean = float(np.mean(rates))
+    return Interval(mean, None, None, len(rates), mean)
 
 
 def compare(
@@ -191,19 +210,22 @@ def comparisons(
                     lo=found.lo if found else None,
                     hi=found.hi if found else None,
                     verdict=_verdict(found, metric, key in surely) if found and allowed else "",
+                    flags="fragile" if found and found.fragile else "",
                 )
             )
     return rows
 
 
-def blocks_to_go(found: Interval) -> int:
-    """Return how many more blocks would likely settle an `unclear` ratio, at today's spread."""
-    half = found.half_width
-    if not half:
+def blocks_to_go(ratio: float, half_width: float | None, n: int) -> int:
+    """Return how many more blocks would likely settle an `unclear` ratio, at today's spread.
+
+    `half_width` is that of the ratio's interval on the log scale, from `n` blocks.
+    """
+    if not half_width:
         return 1
     margin = math.log1p(SAME_WITHIN)
-    distance = min(abs(math.log(found.mean) - margin), abs(math.log(found.mean) + margin))
-    return max(1, math.ceil(found.n * (half / max(distance, half / 10)) ** 2) - found.n)
+    distance = min(abs(math.log(ratio) - margin), abs(math.log(ratio) + margin))
+    return max(1, math.ceil(n * (half_width / max(distance, half_width / 10)) ** 2) - n)
 
 
 def _verdict(found: Interval, metric: Metric, surely: bool) -> Verdict:

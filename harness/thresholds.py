@@ -25,6 +25,23 @@ GENERATOR_BUSY_INVALID = 0.95
 GENERATOR_LAG_MS = 1.0
 """p99 of how long a ready answer waited for the generator: it is added to every latency."""
 
+GENERATOR_LAG_INVALID_MS = 10.0
+"""p99 of that, or of how late the generator's timer was served. A turn behind a database
+backend on the same core is a slice of the scheduler, 1 to 4 ms; ten come of a generator that
+wants a CPU and does not get one, and latencies are then its own."""
+
+FOREIGN_CPU_CORES = 0.10
+"""CPU of processes that are not the run's. A tenth of a core taken from one of a few is a
+difference of several per cent in what is left, as large as those that are looked for."""
+
+STEAL_PCT = 2.0
+"""Of the machine's time, given to others by its hypervisor: it comes in bursts, so that the
+slices it hits lose far more, and nothing here can see whose they were."""
+
+DB_CPU_LEAST_US = 5.0
+"""Per good answer. The shortest statement costs a backend two system calls and an execution,
+15 us on a fast machine: a stack whose backends used less did not ask for most of its answers."""
+
 DRIFT = 0.10
 """req/s of the last third of the slices against the first, as a fraction, beyond what their
 scatter explains: a cell that still speeds up or slows down by more was not warm, its server

@@ -10,7 +10,7 @@ from harness import histogram, observation
 from harness.load.capacity import Probe
 from harness.load.job import Slice, TargetAnswer
 from harness.matrix import Matrix, parse
-from harness.model import Cost, Errors, Key, Latency, Observation
+from harness.model import Cost, Errors, Key, Latency, Machine, Observation, Work
 
 ENVIRONMENT: Mapping[str, Any] = {
     "affinity": {"app": [0], "database": [1], "load": [1]},
@@ -79,6 +79,32 @@ def a_cost(**fields: Any) -> Cost:
     return Cost(**ordinary | fields)
 
 
+def a_machine(**fields: Any) -> Machine:
+    """Return a machine that did nothing beside the run."""
+    ordinary: dict[str, Any] = {
+        "foreign_cpu_cores": 0.02,
+        "steal_pct": 0.1,
+        "pressure_pct": 30.0,
+        "load_average": 1.5,
+        "probe_cpu_ratio": 1.01,
+        "probe_wall_ratio": 1.02,
+        "generator_late_p99_ms": 0.5,
+    }
+    return Machine(**ordinary | fields)
+
+
+def a_work(**fields: Any) -> Work:
+    """Return the work of a stack that reads one row in one transaction."""
+    ordinary: dict[str, Any] = {
+        "transactions": 1.01,
+        "scans": 1.01,
+        "rows": 1.01,
+        "rows_least": 1.0,
+        "rows_most": None,
+    }
+    return Work(**ordinary | fields)
+
+
 def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Observation:
     """Return a row with a number: 2,000 good answers in 2 s, each of about 16 ms."""
     latencies_ns = np.linspace(8e6, 24e6, 2000).astype(np.int64)
@@ -102,6 +128,8 @@ def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Obs
         "reason": "",
         "first_errors": "",
         "latencies": histogram.encode(histogram.counts(latencies_ns)),
+        "machine": a_machine(),
+        "work": a_work(),
     }
     return Observation(key=key or a_key(), block=block, **ordinary | fields)
 
@@ -140,6 +168,8 @@ def an_answer(
         messages={name: message for name, (_, message) in errors.items()},
         reconnects=0,
         warmup_median_ns=None,
+        answered=len(latencies_ns),
+        failed=sum(count for count, _ in errors.values()),
     )
 
 

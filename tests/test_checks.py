@@ -1,14 +1,16 @@
 """Every check at its threshold and beyond."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks import Doubts, checked, doubts
-from harness.observation import unmeasured
-from tests.factories import a_key, an_observation, some_errors
+from harness.checks import Doubts, checked, disturbed, doubts
+from harness.observation import NO_MACHINE, NO_WORK, unmeasured
+from harness.results.doubts import MEANINGS
+from tests.factories import a_cost, a_key, a_machine, a_work, an_observation, some_errors
 
 CLEAN = Doubts()
 
@@ -39,6 +41,23 @@ def invalid(name: str) -> Doubts:
         ({"generator_busy": None}, CLEAN),
         ({"lag_p99_ms": 1.0}, CLEAN),
         ({"lag_p99_ms": 1.01}, flag("lag")),
+        ({"lag_p99_ms": 10.0}, flag("lag")),
+        ({"lag_p99_ms": 10.1}, invalid("lag")),
+        ({"machine": a_machine(generator_late_p99_ms=10.0)}, CLEAN),
+        ({"machine": a_machine(generator_late_p99_ms=10.1)}, invalid("lag")),
+        ({"machine": a_machine(foreign_cpu_cores=0.10)}, CLEAN),
+        ({"machine": a_machine(foreign_cpu_cores=0.11)}, flag("foreign")),
+        ({"machine": a_machine(steal_pct=2.0)}, CLEAN),
+        ({"machine": a_machine(steal_pct=2.1)}, flag("steal")),
+        ({"machine": NO_MACHINE}, CLEAN),
+        ({"work": a_work(transactions=1.0, scans=1.0, rows=1.0)}, CLEAN),
+        ({"work": a_work(transactions=0.999)}, invalid("work")),
+        ({"work": a_work(scans=0.999)}, invalid("work")),
+        ({"work": a_work(rows_least=100.0, rows=99.9)}, invalid("work")),
+        ({"work": a_work(scans=None, rows=1.0, rows_most=1.0)}, CLEAN),
+        ({"work": a_work(scans=None, rows=0.999, rows_most=1.0)}, invalid("work")),
+        ({"work": a_work(scans=None, rows=1.002, rows_most=1.001)}, invalid("work")),
+        ({"work": NO_WORK}, CLEAN),
         ({"drift": 1.09}, CLEAN),
         ({"drift": 0.91}, CLEAN),
         ({"drift": 1.11}, flag("drift")),
@@ -103,3 +122,46 @@ def test_every_row_can_be_checked(
         )
     )
     assert (row.outcome == "invalid") == bool(row.reason)
+
+
+@settings(deadline=None)
+@given(st.floats(1, 1e6), st.floats(1, 1e6), st.floats(0, 2), st.floats(0, 5), st.floats(0, 20))
+def test_noise_is_judged_by_the_machine_and_never_by_how_fast_a_stack_was(
+    rps: float, app_cpu_us: float, foreign: float, steal: float, late_ms: float
+) -> None:
+    """A check sees one row and no other, so no comparison can sway it."""
+    machine = a_machine(foreign_cpu_cores=foreign, steal_pct=steal, generator_late_p99_ms=late_ms)
+    one = an_observation(machine=machine)
+    other = an_observation(machine=machine, rps=rps, cost=a_cost(app_cpu_us=app_cpu_us))
+    assert doubts(one) == doubts(other)
+    assert disturbed([checked(one)]) == disturbed([checked(other)]) == (foreign > 0.1)
+
+
+def test_only_the_last_block_says_whether_it_was_disturbed() -> None:
+    noisy = a_machine(foreign_cpu_cores=1.0)
+    rows = [checked(an_observation(block=1, machine=noisy)), an_observation(block=2)]
+    assert disturbed(rows[:1])
+    assert not disturbed(rows)
+    assert not disturbed([])
+
+
+def test_every_doubt_has_its_words() -> None:
+    bad = an_observation(
+        drift=2.0,
+        lag_p99_ms=50.0,
+        generator_busy=0.99,
+        window_s=0.01,
+        schedule="sequential",
+        machine=a_machine(foreign_cpu_cores=1.0, steal_pct=9.0),
+        work=a_work(transactions=0.0),
+    )
+    failing = an_observation(by_class=some_errors(reset=999), generator_busy=0.9, lag_p99_ms=2.0)
+    found = [doubts(bad), doubts(failing), doubts(an_observation(littles_law=0.5))]
+    names = {name for each in found for name in (*each.flags, *each.invalid)}
+    assert names == MEANINGS.keys() - {"same_answer"}  # which is found before there is load
+
+
+def test_every_doubt_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "results.md").read_text()
+    for name in MEANINGS:
+        assert f"`{name}`" in text

@@ -42,6 +42,29 @@ def pair_of(base: Sequence[float | None], other: Sequence[float | None]) -> list
     return [*blocks(base), *blocks(other, OTHER)]
 
 
+# One stack under two names
+
+
+def test_two_names_of_one_stack_are_compared_whoever_is_the_baseline() -> None:
+    rows = [*pair_of([100.0, 100.0], [50.0, 50.0]), *third(110.0, 90.0)]
+    (twins,) = found(*rows, matrix=THREE).twins
+    assert (twins.one.stack, twins.other.stack) == ("base", "third")
+    ratio = twins.ratios["rps"]
+    assert ratio.mean == pytest.approx((1.1 * 0.9) ** 0.5)
+    assert ratio.lo is not None
+    assert ratio.lo < 1
+
+
+def test_stacks_that_differ_in_an_option_are_not_two_names_of_one() -> None:
+    stacks = [
+        {"name": "base", "adapter": "psycopg_pool"},
+        {"name": "other", "adapter": "asyncpg_pool"},
+        {"name": "third", "adapter": "psycopg_pool", "options": {"pool_timeout": 1.0}},
+    ]
+    rows = [*pair_of([100.0], [50.0]), *third(110.0)]
+    assert found(*rows, matrix=a_matrix(stack=stacks)).twins == []
+
+
 # Finding
 
 

@@ -431,11 +431,31 @@ def test_five_per_cent_slower_is_found_with_eight_blocks() -> None:
     assert sum(each == "slower" for each in said) >= 0.9 * len(said)
 
 
+# A ratio that hangs on a few blocks
+
+
+def test_a_ratio_that_a_quarter_of_the_blocks_pull_away_is_flagged_as_fragile() -> None:
+    base = blocks([1000.0] * 24)
+    steady = blocks([1500.0 + each for each in range(24)], OTHER)
+    pulled = blocks([1000.0 + each % 3 for each in range(18)] + [3000.0] * 6, OTHER)
+    assert compared(steady, base=base)[0].flags == ""
+    assert compared(pulled, base=base)[0].flags == "fragile"
+
+
+@settings(deadline=None)
+@given(st.lists(POSITIVE, min_size=1, max_size=12))
+def test_the_hodges_lehmann_estimate_is_the_median_of_all_pairs_means(values: list[float]) -> None:
+    logs = [math.log(each) for each in values]
+    pairs = [(a + b) / 2 for i, a in enumerate(logs) for b in logs[i:]]
+    assert math.log(stats.log_interval(values).middle) == pytest.approx(np.median(pairs), abs=1e-9)
+
+
 # How many more blocks
 
 
 def to_go(ratios: Sequence[float]) -> int:
-    return stats.blocks_to_go(stats.log_interval(ratios))
+    found = stats.log_interval(ratios)
+    return stats.blocks_to_go(found.mean, found.half_width, found.n)
 
 
 def test_a_wider_interval_takes_more_blocks() -> None:

@@ -50,7 +50,7 @@ async def fire(job: Job) -> Answer:
         Loader(each, job.timeout_s, functools.partial(read_clocks, each.pids, database), chance)
         for each in job.targets
     ]
-    lag = LagMeter()
+    lag = LagMeter(every_s(job.timeout_s))
     allow_descriptors(sum(each.connections for each in job.targets) + SPARE_DESCRIPTORS)
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.use(at_first(job, each.target)) for each in loaders))
@@ -63,9 +63,9 @@ async def fire(job: Job) -> Answer:
                 await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
                 answers = [each.answer() for each in loaders]
             else:
-                slice_s, answers = await search(job, job.slo, loaders, lag.forget)
+                slice_s, answers = await search(job, job.slo, loaders, lag.begin_anew)
         await asyncio.gather(*(each.close() for each in loaders))
-    return Answer(slice_s, tuple(answers), lag.p99_ns)
+    return Answer(slice_s, tuple(answers), lag.p99_ns, lag.late_p99_ns)
 
 
 def read_clocks(pids: Sequence[int], database: DatabaseCpu | None) -> Clocks:
@@ -93,21 +93,26 @@ def allow_descriptors(wanted: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def every_s(timeout_s: float) -> float:
+    """Return `TICK_S`, or what is often enough for a shorter timeout."""
+    return min(TICK_S, timeout_s / 4)
+
+
 @contextlib.contextmanager
 def ticking(timeout_s: float, calls: Sequence[Callable[[], None]]) -> Iterator[None]:
-    """Make `calls` every `TICK_S`, or often enough for a shorter timeout."""
+    """Make `calls` every `every_s(timeout_s)`."""
     loop = asyncio.get_running_loop()
-    every_s = min(TICK_S, timeout_s / 4)
+    tick_s = every_s(timeout_s)
 
     timer: asyncio.TimerHandle
 
     def tick() -> None:
         nonlocal timer
-        timer = loop.call_later(every_s, tick)
+        timer = loop.call_later(tick_s, tick)
         for call in calls:
             call()
 
-    timer = loop.call_later(every_s, tick)
+    timer = loop.call_later(tick_s, tick)
     try:
         yield
     finally:

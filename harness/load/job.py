@@ -127,10 +127,10 @@ class TargetAnswer:
     measuring time, those between a window's close and the end of its drain included;
     `messages` has the first message of each class met. `reconnects` counts connections
     opened after the first of each. `warmup_median_ns` is None when warm-up had no good
-    answer.
+    answer. `answered` and `failed` count the good answers and the failed requests of the
+    whole job: warm-up, ramps and drains included.
 
-    With an SLO all this is of the verification that `searched` ended with, and before it
-    of nothing.
+    With an SLO all but the last two is of the verification that `searched` ended with.
     """
 
     name: str
@@ -140,6 +140,8 @@ class TargetAnswer:
     messages: Mapping[str, str]
     reconnects: int
     warmup_median_ns: int | None
+    answered: int
+    failed: int
     searched: Searched | None = None
 
 
@@ -148,12 +150,14 @@ class Answer:
     """What the generator did. Its targets are in the job's order.
 
     `slice_s` is the real length of a slice. `lag_p99_ns` is how long an event that is
-    ready waits until the generator serves it (None when never sampled).
+    ready waits until the generator serves it, `late_p99_ns` how late a timer is served:
+    what a generator that wants a CPU and does not get one shows. None when never sampled.
     """
 
     slice_s: float
     targets: tuple[TargetAnswer, ...]
     lag_p99_ns: int | None
+    late_p99_ns: int | None
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.load.connection import Connection, ignore
+from harness.load.connection import Connection
 from harness.load.job import Slice, Target, TargetAnswer
 
 MESSAGE_CHARS_MAX = 300
@@ -51,13 +51,16 @@ class Loader:
         self._counting = False
         self._warm_up_ns: array[int] = array("q")
         self._latencies_ns: array[int] = array("q")
+        # Of answers outside of windows, for their number alone: an append is the cheapest count.
+        self._unwanted_ns: array[int] = array("q")
+        self._forgotten = self._failed = 0
         self._slices: list[Slice] = []
         self._errors: dict[str, int] = {}
         self._messages: dict[str, str] = {}
         self._reconnects = 0
         self._awaiting_answer = self._awaiting_rest = 0
         self._round: asyncio.Future[Clocks]
-        self._then: Callable[[int], None] = ignore
+        self._then: Callable[[int], None] = self._unwanted_ns.append
         self._drained: asyncio.Future[None] | None = None
 
     async def use(self, connections: int) -> None:
@@ -82,7 +85,6 @@ class Loader:
         self._start()
         await asyncio.sleep(slice_s)
         await self._stop()
-        self._record(ignore)
         # What lasted no longer than it should is charged alike to all targets.
         return slice_s if self._warm_up_ns else max(slice_s, time.monotonic() - begun_s)
 
@@ -99,15 +101,18 @@ class Loader:
         self._counting = True
         begun_s = time.monotonic()
         self._start()
-        opening = await self._all_answer(meanwhile=ignore, then=self._latencies_ns.append)
+        opening = await self._all_answer(
+            meanwhile=self._unwanted_ns.append, then=self._latencies_ns.append
+        )
         late_s = time.monotonic() - begun_s
         window_s = max(slice_s - late_s, LEAST_WINDOW * slice_s)
         await asyncio.sleep(window_s)
         closing = await self._all_answer_within(slice_s)
-        self._record(ignore)
+        self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
         await self._stop()
         self._counting = False
+        self._forget()
         return slice_s if late_s < slice_s else late_s + window_s
 
     async def probe(self, to_go_s: Callable[[float, int], float], limit_s: float) -> None:
@@ -118,19 +123,23 @@ class Loader:
         """
         self._counting = True
         self._start()
-        opening = await self._all_answer(meanwhile=ignore, then=self._latencies_ns.append)
+        opening = await self._all_answer(
+            meanwhile=self._unwanted_ns.append, then=self._latencies_ns.append
+        )
         begun_s, left_s = time.monotonic(), to_go_s(0.0, 0)
         while left_s > 0:
             await asyncio.sleep(left_s)
             left_s = to_go_s(time.monotonic() - begun_s, len(self._latencies_ns))
         closing = await self._all_answer_within(limit_s)
-        self._record(ignore)
+        self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
         await self._stop()
         self._counting = False
+        self._forget()
 
-    def forget(self) -> None:
-        """Begin anew: what was measured and what failed so far is not part of the answer."""
+    def begin_anew(self) -> None:
+        """Leave what was measured and what failed so far out of the answer, but for its count."""
+        self._forgotten += len(self._latencies_ns)
         self._latencies_ns = array("q")
         self._slices = []
         self._errors = {}
@@ -174,6 +183,8 @@ class Loader:
             messages=dict(self._messages),
             reconnects=self._reconnects,
             warmup_median_ns=self.warmup_median_ns,
+            answered=len(self._warm_up_ns) + len(self._latencies_ns) + self._forgotten,
+            failed=self._failed,
         )
 
     def _connection(self, number: int) -> Connection:
@@ -184,6 +195,7 @@ class Loader:
 
     def failed(self, error_class: str, message: str) -> None:
         """Count an error, and keep the first message of its class."""
+        self._failed += 1
         if self._counting:
             self._errors[error_class] = self._errors.get(error_class, 0) + 1
             self._messages.setdefault(error_class, " ".join(message.split())[:MESSAGE_CHARS_MAX])
@@ -235,7 +247,9 @@ class Loader:
         """Wait for another answer of each connection, but no longer than `limit_s`."""
         try:
             async with asyncio.timeout(limit_s):
-                return await self._all_answer(meanwhile=self._latencies_ns.append, then=ignore)
+                return await self._all_answer(
+                    meanwhile=self._latencies_ns.append, then=self._unwanted_ns.append
+                )
         except TimeoutError:
             return self._read_clocks()
 
@@ -250,6 +264,11 @@ class Loader:
                 load_cpu_ns=closing.load_cpu_ns - opening.load_cpu_ns,
             )
         )
+
+    def _forget(self) -> None:
+        """Keep the number of the answers outside of the window, not their latencies."""
+        self._forgotten += len(self._unwanted_ns)
+        del self._unwanted_ns[:]
 
     async def _stop(self) -> None:
         """Drain: each request in flight ends with its answer or its timeout."""

@@ -115,7 +115,7 @@ async def _probe_in_turn(job: Job, loaders: Sequence[Loader], searches: list[Sea
 async def _probe(job: Job, slo: Slo, loader: Loader, concurrency: int) -> Probe:
     begun_s = time.monotonic()
     await loader.use(concurrency)
-    loader.forget()
+    loader.begin_anew()
     await loader.probe(functools.partial(to_go_s, job, slo, concurrency), job.measure_s)
     return judged(
         slo,
@@ -136,7 +136,7 @@ async def _verify(
     """Measure each candidate in slices, and judge it; the slices' real length."""
     for index, step in candidates.items():
         await loaders[index].use(step.concurrency)
-        loaders[index].forget()
+        loaders[index].begin_anew()
     slice_s = real_slice_s(
         job.slice_s, [round(1e9 * each.concurrency / each.rps) for each in candidates.values()]
     )

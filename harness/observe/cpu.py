@@ -8,9 +8,9 @@ from os import sysconf
 from pathlib import Path
 
 AUXILIARY = re.compile(
-    r"^postgres: (?:[^:]+: )?(?:archiver|autovacuum launcher|background writer|checkpointer"
-    r"|io worker|logger|logical replication launcher|startup|stats collector|walsummarizer"
-    r"|walwriter)\b"
+    r"^postgres: (?:[^:]+: )?(?:archiver|autovacuum (?:launcher|worker)|background writer"
+    r"|checkpointer|io worker|logger|logical replication launcher|startup|stats collector"
+    r"|walsummarizer|walwriter)\b"
 )
 """Titles of the server's own processes, with a cluster_name or without: their work is
 caused by no one query. Everything else below the postmaster works for a client."""
@@ -60,10 +60,12 @@ def is_backend(title: str) -> bool:
 
 
 class DatabaseCpu:
-    """CPU time of all client backends below one postmaster, living and ended.
+    """CPU time that clients cost below one postmaster: its own, and all client backends'.
 
     `read()` never falls, so its difference over a slice is the database work of whoever
-    had load in it. Backends that live are read from their CPU clocks. What a backend used
+    had load in it. The postmaster works for clients only: it forks a backend for each that
+    connects and waits for each that ends, which a pool that opens and closes connections is
+    to be charged for. Processes that live are read from their CPU clocks. What a backend used
     that has ended is the larger of what it was last seen to have used and what the
     postmaster's `cutime + cstime` say: those know of all, but in ticks of 10 ms, so a
     backend's last moments may be charged up to two ticks late (once, not per backend).
@@ -73,38 +75,53 @@ class DatabaseCpu:
     def __init__(self, postmaster_pid: int, is_backend: Callable[[str], bool] = is_backend) -> None:
         self._pid = postmaster_pid
         self._is_backend = is_backend
+        self._postmaster_title = _title(postmaster_pid)
         self._counted: dict[int, bool] = {}
         self._last_ns: dict[int, int] = {}
-        self._ended_ns = 0
+        self._ended_ns = {True: 0, False: 0}
         self._latest_ns = 0
-        self._reaped_before_ns = _reaped_ns(postmaster_pid) or 0
+        self._reaped_before_ns = reaped_ns(postmaster_pid) or 0
 
     def read(self) -> int | None:
-        """Nanoseconds of CPU since the first backend alive at construction; None without server.
+        """Nanoseconds of CPU, from no particular beginning; None without a server.
 
-        Costs two small files and a system call a backend: 0.1 to 0.2 ms for ten of them.
+        Costs two small files and a system call a process: 0.1 to 0.2 ms for ten of them.
         """
-        reaped_ns = _reaped_ns(self._pid)
-        if reaped_ns is None:
+        reaped, own_ns = reaped_ns(self._pid), process_cpu_ns(self._pid)
+        if reaped is None or own_ns is None:
             return None
-        living = self._living()
-        for pid in self._last_ns.keys() - living.keys():
-            self._ended_ns += self._last_ns[pid]
-        self._last_ns = living
-        ended_ns = max(self._ended_ns, reaped_ns - self._reaped_before_ns)
-        self._latest_ns = max(self._latest_ns, sum(living.values()) + ended_ns)
+        self._look()
+        counted_ns = sum(ns for pid, ns in self._last_ns.items() if self._counts(pid))
+        # The postmaster's sum also holds what ended and is not counted, as far as it was seen.
+        reaped_ended_ns = reaped - self._reaped_before_ns - self._ended_ns[False]
+        ended_ns = max(self._ended_ns[True], reaped_ended_ns)
+        self._latest_ns = max(self._latest_ns, own_ns + counted_ns + ended_ns)
         return self._latest_ns
 
-    def _living(self) -> dict[int, int]:
-        clocks = {pid: process_cpu_ns(pid) for pid in _children(self._pid) if self._counts(pid)}
-        return {pid: clock_ns for pid, clock_ns in clocks.items() if clock_ns is not None}
+    def _look(self) -> None:
+        """Read the clocks of all that live, and keep the last reading of those that ended."""
+        # The kernel's list may leave out some while others end (proc(5)): a process that was
+        # seen before has ended only when its clock has gone as well.
+        clocks = {
+            pid: process_cpu_ns(pid) for pid in {*_children(self._pid), *self._last_ns.keys()}
+        }
+        living = {pid: clock_ns for pid, clock_ns in clocks.items() if clock_ns is not None}
+        for pid in self._last_ns.keys() - living.keys():
+            self._ended_ns[self._counts(pid)] += self._last_ns[pid]
+            self._counted.pop(pid, None)  # its number may be given again
+        self._last_ns = living
 
     def _counts(self, pid: int) -> bool:
         # A title is read once, when its process is new: reading 40 would cost more than a slice
-        # can hide. A backend so young that it has the postmaster's title still is a backend.
-        if pid not in self._counted:
-            self._counted[pid] = self._is_backend(_title(pid))
-        return self._counted[pid]
+        # can hide. One so young that it has the postmaster's title still, or one that has ended
+        # and has none, is taken for a backend and asked again.
+        if pid in self._counted:
+            return self._counted[pid]
+        title = _title(pid)
+        counts = self._is_backend(title)
+        if title and title != self._postmaster_title:
+            self._counted[pid] = counts
+        return counts
 
 
 def _title(pid: int) -> str:
@@ -121,8 +138,8 @@ def _children(pid: int) -> list[int]:
         return _psutil_children(pid)
 
 
-def _reaped_ns(pid: int) -> int | None:
-    """CPU time of children that ended and were waited for, in ticks of the kernel."""
+def reaped_ns(pid: int) -> int | None:
+    """CPU time of the children of `pid` that ended and were waited for, in ticks of the kernel."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,14 +1,15 @@
 """Findings -> `report.md`. Pure: the same findings give the same bytes."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness import stats
+from harness import noises, stats
 from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
-from harness.model import Comparison, Setting, Summary
-from harness.results import capacity
+from harness.model import Comparison, Metric, Setting, Summary
+from harness.results import capacity, doubts
 from harness.results.tables import round_to, supported_places
 from harness.slo import Slo
 from harness.thresholds import CONFIDENCE, SAME_WITHIN
@@ -27,6 +28,7 @@ HEADINGS = (
     "doubts",
 )
 DASH = "-"
+METRIC_WORDS: Mapping[Metric, str] = {"rps": "req/s", "app_cpu_us": "app CPU per request"}
 
 
 def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> str:
@@ -37,6 +39,8 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
         *(_setting(found, setting) for setting in found.settings),
         *_errors(found),
         *_without_number(found),
+        *_doubts(found),
+        *_machine(found),
         _method(matrix),
         _environment(environment),
     ]
@@ -66,7 +70,23 @@ def _setting(found: Findings, setting: Setting) -> str:
         facts.append(f"baseline {baseline}")
     title = setting_text(setting, found.settings)
     parts = [f"## {title}", ", ".join(facts), results_table(found, setting)]
-    return "\n\n".join(parts + ([_probes(found, setting, slo)] if slo else []))
+    if slo:
+        parts.append(_probes(found, setting, slo))
+    return "\n\n".join([*parts, *_twins(found, setting)])
+
+
+def _twins(found: Findings, setting: Setting) -> list[str]:
+    """Return what the run makes of one stack under two names: its own error."""
+    return [
+        f"A/A: {twins.other.stack} is {twins.one.stack} under another name, and came out at "
+        + " and ".join(
+            f"{ratio_text(ratio.mean, ratio.lo, ratio.hi)} in {METRIC_WORDS[metric]}"
+            for metric, ratio in twins.ratios.items()
+        )
+        + ". A difference between other stacks that is no larger is none that this run could show."
+        for twins in found.twins
+        if twins.one.setting == setting
+    ]
 
 
 def _probes(found: Findings, setting: Setting, slo: Slo) -> str:
@@ -94,7 +114,7 @@ def _row(found: Findings, cell: Summary) -> list[str]:
         _number(cell.cost.db_cpu_us),
         _number(cell.cost.rss_end_mib),
         f"{cell.error_pct:.3g} %" if cell.errors and cell.error_pct else "0",
-        _escaped(cell.flags),
+        _escaped("; ".join(filter(None, (cell.flags, pair.flags if pair else "")))),
     ]
 
 
@@ -130,9 +150,9 @@ def _ratio(pair: Comparison) -> str:
 
 def verdict_text(pair: Comparison, blocks: int) -> str:
     """Return the verdict; for an unclear one also how many more blocks it would likely take."""
-    if pair.verdict != "unclear" or pair.ratio is None:
+    if pair.verdict != "unclear" or not (pair.ratio and pair.lo and pair.hi):
         return pair.verdict
-    more = stats.blocks_to_go(stats.Interval(pair.ratio, pair.lo, pair.hi, blocks))
+    more = stats.blocks_to_go(pair.ratio, math.log(pair.hi / pair.lo) / 2, blocks)
     return f"unclear ({more} more blocks)"
 
 
@@ -167,6 +187,25 @@ def _without_number(found: Findings) -> list[str]:
     return ["## Cells without a number\n\n" + "\n".join(lines)]
 
 
+def _doubts(found: Findings) -> list[str]:
+    cells = (each.flags for each in found.summaries.values())
+    pairs = (each.flags for each in found.comparisons.values())
+    met = doubts.met((*cells, *pairs))
+    lines = [f"- `{name}`: {meaning}" for name, meaning in met]
+    return ["## What the doubts mean\n\n" + "\n".join(lines)] if lines else []
+
+
+def _machine(found: Findings) -> list[str]:
+    if not found.machines:
+        return []
+    heading = ("", "median of blocks", "worst block")
+    parts = ["## Machine", _table(heading, noises.rows(found.machines))]
+    absent = noises.missing(found.machines)
+    if absent:
+        parts.append(f"Not available here: {', '.join(absent)}.")
+    return ["\n\n".join(parts)]
+
+
 def _method(matrix: Matrix) -> str:
     run = matrix.run
     searching = any(group.slo is not None for group in matrix.groups)
@@ -199,8 +238,9 @@ def _environment(environment: Mapping[str, Any]) -> str:
         f"{part} on {' '.join(map(str, cpus))}" if cpus is not None else f"{part} anywhere"
         for part, cpus in sorted(environment["affinity"].items())
     )
+    governed = f", governor {cpu['governor']}" if cpu.get("governor") else ""
     rows = [
-        ("CPU", f"{cpu['count']} x {cpu['model']}"),
+        ("CPU", f"{cpu['count']} x {cpu['model']}{governed}"),
         ("affinity", affinity),
         ("memory", f"{machine['memory_gib']} GiB"),
         ("system", f"{machine['system']} {machine['kernel']} {machine['arch']}"),

@@ -49,7 +49,7 @@ def test_a_whole_run_is_not_complained_of(tmp_path: Path) -> None:
     assert said(written(tmp_path, rows())) == ""
 
 
-@pytest.mark.parametrize("reason", ["littles_law", "generator; littles_law"])
+@pytest.mark.parametrize("reason", ["littles_law", "generator; littles_law", "lag"])
 def test_a_cell_that_a_busy_machine_made_invalid_is_not_complained_of(
     tmp_path: Path, reason: str
 ) -> None:

@@ -12,6 +12,7 @@ import uvloop
 
 from harness.load.generator import fire
 from harness.load.job import Answer, Job, TargetAnswer
+from harness.load.lag import LagMeter
 from harness.load.slices import give, real_slice_s
 from tests.load.servers import BODY, Handler, answer_bytes, fired, job, keep_alive, target
 
@@ -34,6 +35,21 @@ def test_a_good_server_is_measured_without_errors() -> None:
     assert (answer.errors, answer.messages, answer.reconnects) == ({}, {}, 0)
     assert len(answer.slices) == 2
     assert good(answer) == len(np.frombuffer(answer.latencies_ns, "<i8")) > 0
+
+
+def test_every_good_answer_of_the_whole_job_is_counted_in_a_window_or_not() -> None:
+    served = 0
+
+    async def respond(head: bytes) -> list[bytes]:
+        nonlocal served
+        served += 1
+        return [answer_bytes(BODY if served % 7 else b"wrong")]
+
+    make = lambda port: job(target(port), warmup_s=0.1)  # noqa: E731
+    answer = only(fired(keep_alive(respond), make=make))
+    assert answer.answered == served - served // 7
+    assert answer.failed == served // 7
+    assert answer.answered > good(answer)
 
 
 def test_each_wrong_body_is_one_error_wherever_in_the_slice_it_falls() -> None:
@@ -390,6 +406,17 @@ def test_rounds_that_leave_a_target_out_are_refused() -> None:
     endless = Job(1.0, 0.1, 0.0, 0.1, (target(1), target(2)), ((0,), (0,)))
     with pytest.raises(ValueError, match="expected every target"):
         asyncio.run(fire(endless))
+
+
+def test_a_tick_that_came_late_is_noted_though_the_byte_was_served_at_once() -> None:
+    async def run() -> LagMeter:
+        with LagMeter(every_s=0.01) as meter:
+            meter.tick()
+            time.sleep(0.05)  # noqa: ASYNC251 - as the scheduler would keep us waiting
+            meter.tick()
+        return meter
+
+    assert (asyncio.run(run()).late_p99_ns or 0) >= 0.035e9
 
 
 def test_the_process_reads_a_job_and_writes_an_answer() -> None:

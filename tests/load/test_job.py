@@ -56,10 +56,12 @@ def test_an_answer_survives_the_pipe(slices: list[Slice], latencies_ns: bytes) -
         messages={"timeout": "no answer in 10 s"},
         reconnects=1,
         warmup_median_ns=None,
+        answered=5,
+        failed=1,
     )
     probes = (a_probe(1), a_probe(2, percentile_ns=None))
     searched = replace(target, searched=Searched(probes, 1, "slo", ""))
-    answer = Answer(slice_s=0.1, targets=(target, searched), lag_p99_ns=70_000)
+    answer = Answer(slice_s=0.1, targets=(target, searched), lag_p99_ns=70_000, late_p99_ns=None)
     assert Answer.from_json(answer.to_json()) == answer
 
 

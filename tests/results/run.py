@@ -14,7 +14,7 @@ from harness.matrix import Matrix
 from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation
 from harness.observation import NO_LATENCY, unmeasured
 from harness.probes import encode
-from tests.factories import a_cost, a_key, a_matrix, an_observation, some_errors
+from tests.factories import a_cost, a_key, a_machine, a_matrix, a_work, an_observation, some_errors
 
 ADAPTERS = {
     "plain": "psycopg_pool",
@@ -30,6 +30,10 @@ IDIOMATIC = [name for name in ADAPTERS if name not in MATCHED]
 
 HOSTILE = 'relation "a|b" does not exist\r\nLINE 1: SELECT <script>alert(1)</script> & more\n'
 """What no table may break on: a pipe, line ends, HTML."""
+
+
+IDLE = a_work(transactions=0.0, scans=0.0, rows=0.0, rows_least=10.0)
+"""Of a stack that answered from its memory."""
 
 
 def the_matrix() -> Matrix:
@@ -149,14 +153,16 @@ def _matched() -> Iterator[Observation]:
             yield row(cell("matched", "users_list", "lean", limit), block, rate + block, 600.0)
             other = row(cell("matched", "users_list", "lean-too", limit), block, 0.8 * rate, 750.0)
             bad = block == 2 and limit == 10
-            yield checked(replace(other, generator_busy=0.99)) if bad else other
+            yield checked(replace(other, generator_busy=0.99, work=IDLE)) if bad else other
 
 
 def _alone() -> Iterator[Observation]:
     """A stack that is compared with none, one server at a time."""
     for block in (1, 2):
         key = cell("alone", "users_insert", "quick")
-        yield row(key, block, 1200.0 + 10 * block, 333.3, schedule="sequential")
+        # A neighbour in the first of them; no hypervisor that tells what it gave to others.
+        machine = a_machine(foreign_cpu_cores=0.7 if block == 1 else 0.0, steal_pct=None)
+        yield row(key, block, 1200.0 + 10 * block, 333.3, schedule="sequential", machine=machine)
 
 
 def _capacity() -> Iterator[Observation]:

@@ -20,10 +20,12 @@ from harness.model import (
     Key,
     Lane,
     Latency,
+    Machine,
     Observation,
     Outcome,
     Schedule,
     Summary,
+    Work,
 )
 from harness.results import tables
 from harness.stats import summarise
@@ -39,7 +41,7 @@ CELLS = (
     "littles_law, outcome, flags, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
     "capacity_concurrency, capacity_limit"
 )
-PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict"
+PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 
 
 def test_the_columns_of_cells_are_the_contracts() -> None:
@@ -105,6 +107,8 @@ OBSERVATIONS = st.builds(
     reason=TEXT,
     first_errors=TEXT,
     latencies=TEXT,
+    machine=st.builds(Machine, *[NUMBER] * 7),
+    work=st.builds(Work, *[NUMBER] * 5),
     capacity=st.builds(
         Capacity, NUMBER, st.none() | COUNT, st.sampled_from(get_args(CapacityLimit)), TEXT
     ),
@@ -151,6 +155,9 @@ def row_text() -> str:
     return written([an_observation()])
 
 
+COLUMNS = len(tables.columns(Observation))
+
+
 def swapped(before: str, after: str) -> str:
     text = row_text()
     assert before in text
@@ -162,10 +169,7 @@ def swapped(before: str, after: str) -> str:
     [
         ("", "its columns are not those of this version of the harness"),
         ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
-        (
-            row_text() + "g,1\n",
-            f"line 3: expected {len(tables.columns(Observation))} fields, got 2",
-        ),
+        (row_text() + "g,1\n", f"line 3: expected {COLUMNS} fields, got 2"),
         (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
         (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
         (swapped(",1000,16,", ",inf,16,"), "line 2: rps: expected a finite number, got 'inf'"),
@@ -234,7 +238,7 @@ def test_rates_have_the_digits_their_interval_supports(
 def test_ratios_have_the_digits_their_interval_supports(
     ratio: float | None, lo: float | None, hi: float | None, shown: list[str]
 ) -> None:
-    pair = Comparison(a_key(), "base", "rps", ratio, lo, hi, "")
+    pair = Comparison(a_key(), "base", "rps", ratio, lo, hi, "", "")
     assert tables.lines([tables.comparison_row(pair)]).strip().split(",")[13:16] == shown
 
 

@@ -16,7 +16,7 @@ from psycopg.rows import scalar_row
 
 from harness.errors import BadInput, ServerFailed
 from harness.processes import Processes
-from harness.server import Server, _environment, fetch, serve
+from harness.server import Server, fetch, serve, served_environment
 from tests.conftest import Database
 
 NAMES = ("asyncpg_pool", "psycopg_pool", "sqlalchemy_async", "sqlalchemy_sync")
@@ -338,7 +338,7 @@ def test_the_users_variables_do_not_redirect_or_retune_a_server() -> None:
         "PGPASSFILE": "/home/me/.pgpass",
         "GRANIAN_WORKERS": "9",
     }
-    assert _environment(user, "{}", "secret") == {
+    assert served_environment(user, "{}", "secret") == {
         "PATH": "/bin",
         "PGPASSFILE": "/home/me/.pgpass",
         "HARNESS_APP": "{}",
