@@ -30,6 +30,12 @@ MAY_BE_EMPTY = frozenset(
         "rps_lo",  # no interval from one block
         "rps_hi",
         "p99_ms",  # not under a thousand requests a block
+        "offered_rps",  # these only an open loop has
+        "service_p50_ms",
+        "service_p99_ms",
+        "schedule_lag_p99_ms",
+        "late",
+        "dropped",
         "capacity_rps",  # only groups with an SLO have one
         "capacity_rps_lo",
         "capacity_rps_hi",

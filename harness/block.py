@@ -14,10 +14,13 @@ from harness.database.counters import counters
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
 from harness.errors import ServerFailed
+from harness.load import pace
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
+from harness.load.pace import Pace
 from harness.load.process import carry_out
 from harness.load.search import longest_s
+from harness.matrix import Matrix
 from harness.model import Cost, Key, Machine, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import NO_MACHINE, measured, unmeasured
 from harness.observe import noise
@@ -27,7 +30,8 @@ from harness.server import Server, fetch, serve
 from harness.together import together
 
 GENERATOR_GRACE_S = 15.0
-"""On top of twice the load and some time-outs: after that the generator hangs, and is ended."""
+"""On top of twice the load and some time-outs, among them one for each stack's last drain:
+after that the generator hangs, and is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +232,18 @@ async def _load(
 ) -> tuple[Answer, Machine]:
     """Give the load; what came back, and what the machine did meanwhile."""
     run, slo = bench.matrix.run, bench.matrix.group(block.setting.group).slo
+    paced = _pace(bench.matrix, block)
+    slice_s = pace.slice_s(run.slice, run.measure, paced.rate) if paced else run.slice
     job = Job(
         timeout_s=run.timeout,
-        slice_s=run.slice,
+        slice_s=slice_s,
         warmup_s=run.warmup,
         measure_s=run.measure,
         targets=tuple(_target(block, each) for each in live),
         rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, len(live))),
         postmaster_pid=bench.postmaster_pid,
         seed=run.seed,
+        pace=paced,
         slo=slo,
     )
     searching = slo is not None
@@ -244,9 +251,11 @@ async def _load(
     bench.say(
         f"searching the capacity with {slo}: about {load_s:.0f} s"
         if searching
-        else f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms"
+        else f"load: {load_s:.1f} s in slices of {slice_s * 1000:.0f} ms"
     )
-    most_s = len(live) * longest_s(job) if searching else 2 * load_s + 4 * run.timeout
+    most_s = 2 * load_s + (4 + len(live)) * run.timeout
+    if searching:
+        most_s = len(live) * longest_s(job)
     ours = None if bench.postmaster_pid is None else functools.partial(_our_pids, bench)
     first, before = noise.probe(), noise.read(ours)
     answer = await carry_out(
@@ -261,6 +270,14 @@ def _our_pids(bench: Bench) -> set[int]:
     """Return the runner, all below it, and the database, whoever started that."""
     postmaster = [] if bench.postmaster_pid is None else tree(bench.postmaster_pid)
     return {*tree(os.getpid()), *postmaster}
+
+
+def _pace(matrix: Matrix, block: Block) -> Pace | None:
+    """Return the block's schedule: one for all its stacks, another in every block."""
+    rate = block.setting.rate
+    if rate is None:
+        return None
+    return Pace(rate, f"{matrix.run.seed} pace {block.setting} {block.number}")
 
 
 def _target(block: Block, live: Live) -> Target:

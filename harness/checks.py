@@ -8,6 +8,7 @@ and the bookkeeping, never by how a comparison came out.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.arrivals import fell_behind
 from harness.model import Observation, Work
 from harness.thresholds import (
     DRIFT,
@@ -19,6 +20,7 @@ from harness.thresholds import (
     LITTLES_LAW,
     MAX_ERROR_PCT,
     MIN_WINDOW_S,
+    SCHEDULE_LAG,
     STEAL_PCT,
 )
 
@@ -92,6 +94,10 @@ def doubts(row: Observation) -> Doubts:
         invalid.append("work")
     if row.schedule == "sequential":
         flags.append("sequential")
+    if fell_behind([row]):
+        flags.append("rate")
+    if _behind_schedule(row):
+        flags.append("schedule")
     return Doubts(tuple(flags), tuple(invalid))
 
 
@@ -106,3 +112,10 @@ def _work_was_done(work: Work) -> bool:
             (work.rows_most, work.rows),
         )
     )
+
+
+def _behind_schedule(row: Observation) -> bool:
+    """Whether the generator's own lateness is a part of the latencies worth naming."""
+    lag_ms = row.open_loop.figures.schedule_lag_p99_ms
+    latency_ms = row.latency.p99_ms or row.latency.p95_ms
+    return lag_ms is not None and latency_ms is not None and lag_ms > SCHEDULE_LAG * latency_ms

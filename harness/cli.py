@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,6 +20,7 @@ from harness.errors import BadInput, HarnessError, NothingMeasurable
 from harness.findings import sentences
 from harness.load.command import LoadReport, json_bytes, run_load, text
 from harness.matrix import Matrix
+from harness.matrix.values import RATE_MAX, RATE_MIN
 from harness.processes import Processes, on_signals, watched
 from harness.progress import shown
 from harness.results.rebuild import rebuild
@@ -59,6 +61,22 @@ class Duration(click.ParamType[float]):
         if seconds <= 0:
             self.fail("expected a duration above zero", param, ctx)
         return seconds
+
+
+class Rate(click.ParamType[float]):
+    """Requests a second, such as `500`."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the rate, or fail as click does."""
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = math.nan
+        if not RATE_MIN <= rate <= RATE_MAX:
+            self.fail(f"expected {RATE_MIN} to {RATE_MAX} req/s, got {value}", param, ctx)
+        return rate
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -172,17 +190,26 @@ def check_command(path: Path | None, dsn: str | None) -> int:
 @click.argument("url")
 @click.option("-c", "connections", type=click.IntRange(1, 10_000), default=16, show_default=True)
 @click.option("-d", "duration", type=Duration(), default="5s", show_default=True)
+@click.option("--rate", type=Rate(), metavar="R", help="An open loop at R req/s.")
 @click.option("--timeout", type=Duration(), default="10s", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like cells.csv.")
-def load_command(url: str, connections: int, duration: float, timeout: float, as_json: bool) -> int:
-    r"""Load URL in a closed loop, as a matrix does, and print what came back.
+def load_command(
+    url: str,
+    connections: int,
+    duration: float,
+    rate: float | None,
+    timeout: float,
+    as_json: bool,
+) -> int:
+    r"""Load URL as a matrix does, in a closed loop or at a rate, and print what came back.
 
     \b
     python -m harness load http://127.0.0.1:8000/users/7 -c 16 -d 5s
+    python -m harness load http://127.0.0.1:8000/users/7 --rate 500
     """
 
     async def job(processes: Processes) -> LoadReport:
-        return await run_load(url, connections, duration, timeout, processes)
+        return await run_load(url, connections, duration, timeout, processes, rate=rate)
 
     report = _with_processes(job)
     click.echo(json_bytes(report) if as_json else text(report))

@@ -51,6 +51,10 @@ class Findings:
         """Return the summaries of the cells of `setting`."""
         return [each for key, each in self.summaries.items() if key.setting == setting]
 
+    def primary(self, key: Key) -> Comparison | None:
+        """Return the comparison that a cell is judged by: of req/s, in an open loop of p99."""
+        return self.comparisons.get((key, stats.metrics(key.setting)[0]))
+
 
 def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
     """Sum up `observations`, of cells of `matrix`."""
@@ -102,32 +106,38 @@ def _same(matrix: Matrix, keys: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
 
 
 def _ratios(cell: Sequence[Observation], base: Sequence[Observation]) -> dict[Metric, Interval]:
-    found = {metric: stats.compare(cell, base, metric) for metric in stats.METRICS}
+    found = {
+        metric: stats.compare(cell, base, metric) for metric in stats.metrics(cell[0].key.setting)
+    }
     return {metric: ratio for metric, ratio in found.items() if ratio is not None}
 
 
 def precise(matrix: Matrix, found: Findings, setting: Setting) -> bool:
-    """Whether every req/s ratio of `setting` (its req/s, if alone) is known to `precision`."""
+    """Whether every ratio of `setting` (its req/s, if alone) is known to `precision`.
+
+    A ratio of req/s; in an open loop of p99, or of app CPU where p99 is blank.
+    """
     summaries = found.of(setting)
     numbers = [each for each in summaries if each.outcome == "ok" and each.rps]
     if not summaries or any(each.blocks < matrix.run.min_blocks for each in numbers):
         return False
-    compared = [each for each in numbers if (each.key, "rps") in found.comparisons] or numbers
+    compared = [each for each in numbers if found.primary(each.key) is not None] or numbers
     widths = [_width(found, each) for each in compared]
     return all(width is not None and width <= matrix.run.precision for width in widths)
 
 
 def _width(found: Findings, cell: Summary) -> float | None:
     """Return half the interval of the cell's ratio; of its req/s where no ratio can be had."""
-    pair = found.comparisons.get((cell.key, "rps"))
-    if pair is not None and pair.ratio is not None:
-        return _half_width(pair.lo, pair.hi)
+    for metric in stats.metrics(cell.key.setting):  # p99 may be blank where CPU is known
+        pair = found.comparisons.get((cell.key, metric))
+        if pair is not None and pair.ratio is not None:
+            return _half_width(pair.lo, pair.hi)
     return _half_width(cell.rps_lo, cell.rps_hi)
 
 
 def sentences(found: Findings) -> list[str]:
-    """Return the three sentences that matter: how fast, at what cost, how sure."""
-    said = [_speed(found), _cost(found), _certainty(found)]
+    """Return the sentences that matter: how fast, how soon, at what cost, how sure."""
+    said = [_speed(found), _latency(found), _cost(found), _certainty(found)]
     return [each for each in said if each]
 
 
@@ -148,16 +158,21 @@ def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
     for name, unit in (
         ("limit", " rows"),
         ("concurrency", " connections"),
+        ("rate", " req/s"),
         ("pool_size", " pooled"),
         ("workers", " workers"),
     ):
+        # The group stands before it: what differs between groups need not be said again.
         same = [
             each
             for each in among
-            if (each.group, each.endpoint) == (setting.group, setting.endpoint)
+            if each.endpoint == setting.endpoint and (name == "rate" or each.group == setting.group)
         ]
-        if len({getattr(each, name) for each in same}) > 1:
-            parts.append(f"{getattr(setting, name)}{unit}")
+        value = getattr(setting, name)
+        if name == "rate" and value is not None:  # said even when alone: it is another question
+            parts.append(f"{value:g}{unit}")
+        elif len({getattr(each, name) for each in same}) > 1:
+            parts.append("closed loop" if name == "rate" else f"{value}{unit}")
     text = ", ".join(parts)
     return text if len({each.group for each in among}) == 1 else f"{setting.group}: {text}"
 
@@ -175,7 +190,7 @@ def _speed(found: Findings) -> str:
             rank = {pair.key: (pair.verdict == "faster", pair.ratio or 0.0) for pair in pairs}
             best.append((setting, max(pairs, key=lambda pair: rank[pair.key])))
     if not best:
-        return "No two stacks can be compared yet."
+        return "" if _latency(found) else "No two stacks can be compared yet."
     parts = []
     for setting, pair in best[:4]:
         assert pair.ratio is not None
@@ -193,6 +208,27 @@ def _speed(found: Findings) -> str:
             parts.append(f"{name} is {word} between {pair.key.stack} and {pair.baseline} ({text})")
     more = f", and {len(best) - 4} more settings in the report" if len(best) > 4 else ""
     return "Speed: " + "; ".join(parts) + more + "."
+
+
+def _latency(found: Findings) -> str:
+    """Say who has the least p99 in each open loop that has a verdict."""
+    parts = []
+    for setting in found.settings:
+        pairs = [
+            pair
+            for (key, metric), pair in found.comparisons.items()
+            if key.setting == setting and metric == "p99_ms" and pair.ratio and pair.verdict
+        ]
+        if pairs:
+            least = min(pairs, key=lambda pair: (pair.verdict != "faster", pair.ratio))
+            text = ratio_text(least.ratio or 0.0, least.lo, least.hi)
+            name = setting_text(setting, found.settings)
+            parts.append(
+                f"{least.key.stack} has {text} the p99 of {least.baseline} on {name} "
+                f"({least.verdict})"
+            )
+    more = f", and {len(parts) - 4} more settings in the report" if len(parts) > 4 else ""
+    return "Latency: " + "; ".join(parts[:4]) + more + "." if parts else ""
 
 
 def _sound(found: Findings, pair: Comparison) -> bool:

@@ -16,7 +16,7 @@ Endpoint = Literal["users_get", "users_list", "users_insert", "books_list"]
 Schedule = Literal["interleaved", "sequential"]
 Outcome = Literal["ok", "invalid", "failed", "unsupported"]
 Verdict = Literal["faster", "slower", "tie", "unclear", ""]
-Metric = Literal["rps", "app_cpu_us"]
+Metric = Literal["rps", "app_cpu_us", "p99_ms"]
 CapacityLimit = Literal["", "slo", "connections", "time"]
 
 ERROR_CLASSES = (
@@ -157,7 +157,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from sending a request to its whole answer, of good answers in windows."""
+    """Milliseconds from when a request was due to its whole answer, of good answers in windows."""
 
     p50_ms: float | None
     p90_ms: float | None
@@ -201,6 +201,34 @@ class Work:
     rows: float | None
     rows_least: float | None
     rows_most: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """What an open loop (`rate`) tells beside latencies; all None in a closed one.
+
+    `offered_rps` is what the schedule asked for: near the rate, for arrivals are random.
+    Service times count from the moment a request was written. `schedule_lag_p99_ms` is how
+    late the generator itself wrote those that found a connection free. `late` requests were
+    written over `harness.thresholds.LATE_MS` after they were due, or never; `dropped` ones
+    had no answer within the timeout since then.
+    """
+
+    offered_rps: float | None
+    service_p50_ms: float | None
+    service_p99_ms: float | None
+    schedule_lag_p99_ms: float | None
+    late: int | None
+    dropped: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoopBlock:
+    """The figures of one block, and the whole distributions behind them, as `latencies` has."""
+
+    figures: OpenLoop
+    service_latencies: str
+    schedule_lags: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +299,7 @@ class Observation:
     latencies: str
     machine: Machine
     work: Work
+    open_loop: OpenLoopBlock
     capacity: Capacity = Capacity()
 
 
@@ -292,6 +321,7 @@ class Summary:
     littles_law: float | None
     outcome: Outcome
     flags: str
+    open_loop: OpenLoop
     capacity: CapacitySummary = CapacitySummary()
 
 
@@ -300,7 +330,8 @@ class Comparison:
     """One cell against its baseline in one metric: a row of `pairs.csv`.
 
     `ratio` is cell over baseline, with its 95 % CI. `verdict` is empty where none may
-    be given. For `rps` more is better, for `app_cpu_us` less is.
+    be given. For `rps` more is better, for the others less is. `rps` is compared in closed
+    loops only, `p99_ms` in open loops only: there the rate is the same for all that keep it.
     """
 
     key: Key

@@ -9,7 +9,7 @@ import orjson
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import histogram, probes
+from harness import arrivals, histogram, probes
 from harness.load.job import Searched, Slice, TargetAnswer
 from harness.model import (
     ERROR_CLASSES,
@@ -66,6 +66,7 @@ def unmeasured(
         latencies="",
         machine=NO_MACHINE,
         work=NO_WORK,
+        open_loop=arrivals.CLOSED_BLOCK,
     )
 
 
@@ -102,6 +103,7 @@ def measured(
         row = unmeasured(key, block, schedule, "failed", reason)
         return replace(row, by_class=by_class, first_errors=_messages(answer), machine=machine)
     rps = requests / window_s
+    closed = key.rate is None
     concurrency = key.concurrency if searched is None else searched.concurrency
     assert concurrency is not None
     mean_ms = float(latencies_ns.mean()) / 1e6 if requests else None
@@ -118,8 +120,9 @@ def measured(
         latency=_latency(latencies_ns),
         by_class=by_class,
         cost=_with_cpu(memory, answer.slices, requests),
-        littles_law=rps * mean_ms / 1000 / concurrency if mean_ms is not None else None,
-        drift=_drift(answer.slices),
+        # With a schedule, neither the number under way nor the rate is the server's.
+        littles_law=rps * mean_ms / 1000 / concurrency if closed and mean_ms else None,
+        drift=_drift(answer.slices) if closed else None,
         generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
         outcome="ok",
@@ -129,6 +132,7 @@ def measured(
         latencies=histogram.encode(histogram.counts(latencies_ns)) if requests else "",
         machine=machine,
         work=NO_WORK,
+        open_loop=arrivals.of_block(answer),
         capacity=_capacity(searched, rps),
     )
 

@@ -29,13 +29,14 @@ def settings(matrix: Matrix) -> list[Setting]:
 
 
 def _settings(group: Group) -> Iterator[Setting]:
-    axes = product(group.endpoint, group.concurrency, group.pool_size, group.workers)
-    for endpoint, concurrency, pool_size, workers in axes:
+    rates: Sequence[float | None] = group.rate or [None]
+    axes = product(group.endpoint, group.concurrency, rates, group.pool_size, group.workers)
+    for endpoint, concurrency, rate, pool_size, workers in axes:
         limits: Sequence[int | None] = [None]
         if endpoint in DEFAULT_LIMITS:
             limits = group.limit or [DEFAULT_LIMITS[endpoint]]
         for limit in limits:
-            yield Setting(group.name, endpoint, limit, concurrency, None, pool_size, workers, 0.0)
+            yield Setting(group.name, endpoint, limit, concurrency, rate, pool_size, workers, 0.0)
 
 
 def cells(matrix: Matrix) -> list[Key]:

@@ -1,11 +1,14 @@
 """What a matrix would do, before anything is started: cells, connections, time. Pure."""
 
+import math
+
 from harness import plan
 from harness.budget import BLOCK_OVERHEAD_S
 from harness.duration import format_duration
 from harness.findings import setting_text
 from harness.matrix import Matrix
 from harness.model import Setting
+from harness.thresholds import P99_MIN_REQUESTS
 
 POSTGRES_MAX_CONNECTIONS = 100
 RESERVED = 3 + 2 + 2
@@ -15,7 +18,9 @@ RESERVED = 3 + 2 + 2
 def text(matrix: Matrix) -> str:
     """Return the lines that `--plan` prints."""
     settings = plan.settings(matrix)
-    lines = [_line(matrix, setting, settings) for setting in settings]
+    lines = [
+        _line(matrix, setting, settings) + _few_requests(matrix, setting) for setting in settings
+    ]
     cells = len(plan.cells(matrix))
     one_pass_s = sum(
         plan.block_s(
@@ -57,6 +62,14 @@ def _line(matrix: Matrix, setting: Setting, among: list[Setting]) -> str:
     if sum(needed.values()) > room:
         return f"{said}; {sum(needed.values())} connections of {room}: one stack at a time"
     return f"{said}; {sum(needed.values())} connections of {room}"
+
+
+def _few_requests(matrix: Matrix, setting: Setting) -> str:
+    """Say when an open loop's p99, which its stacks are compared in, will be blank."""
+    requests = (setting.rate or math.inf) * matrix.run.measure
+    if requests >= P99_MIN_REQUESTS:
+        return ""
+    return f"; about {requests:.0f} requests a block, and p99 takes {P99_MIN_REQUESTS}"
 
 
 def _room(matrix: Matrix) -> int | None:

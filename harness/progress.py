@@ -46,10 +46,11 @@ class Lines:
     def found(self, findings: Findings, setting: Setting) -> None:
         """Print the cells of the setting that was just measured."""
         for cell in findings.of(setting):
-            pair = findings.comparisons.get((cell.key, "rps"))
+            pair = findings.primary(cell.key)
             against = ""
             if pair is not None and pair.ratio is not None:
-                against = f"  {ratio_text(pair.ratio, pair.lo, pair.hi)} {pair.baseline}"
+                of = "" if pair.metric == "rps" else f"the {pair.metric.removesuffix('_ms')} of "
+                against = f"  {ratio_text(pair.ratio, pair.lo, pair.hi)} {of}{pair.baseline}"
             text = f"{rate_text(cell)} req/s" if cell.outcome == "ok" else cell.outcome
             doubts = f"  ({cell.flags})" if cell.flags else ""
             self._print(f"  {cell.key.stack}: {text}{against}{doubts}")
@@ -163,7 +164,7 @@ def _fitting(findings: Findings, latest: Setting | None, room: int) -> list[Sett
 def _row(findings: Findings, cell: Summary) -> list[Text]:
     if cell.outcome != "ok":
         return [Text(f"  {cell.key.stack}"), Text(cell.outcome, style="red"), Text(cell.flags)]
-    pair = findings.comparisons.get((cell.key, "rps"))
+    pair = findings.primary(cell.key)
     ratio, verdict = "baseline", ""
     if pair is not None:
         verdict = verdict_text(pair, cell.blocks)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import histogram
+from harness import arrivals, histogram
 from harness.model import (
     Capacity,
     CapacityLimit,
@@ -29,6 +29,7 @@ from harness.model import (
     Latency,
     Metric,
     Observation,
+    Setting,
     Summary,
     Verdict,
 )
@@ -40,9 +41,12 @@ from harness.thresholds import (
 )
 
 Number = TypeVar("Number", int, float)
-METRICS: tuple[Metric, ...] = ("rps", "app_cpu_us")
+CLOSED_LOOP: tuple[Metric, ...] = ("rps", "app_cpu_us")
+OPEN_LOOP: tuple[Metric, ...] = ("p99_ms", "app_cpu_us")
+"""What cells are compared in, the primary metric first. In an open loop req/s is the rate."""
+
+MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False, "p99_ms": False}
 LIMITS: tuple[CapacityLimit, ...] = ("time", "connections", "slo")
-MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         littles_law=_mean(row.littles_law for row in good),
         outcome="ok" if good else rows[-1].outcome,
         flags=_flags(rows),
+        open_loop=arrivals.together(good),
         capacity=_capacity([row.capacity for row in good]),
     )
 
@@ -183,14 +188,16 @@ def comparisons(
     baseline_of: Callable[[Key], str | None],
     min_blocks: int,
 ) -> list[Comparison]:
-    """Return every cell's comparison with its setting's baseline, in every metric."""
+    """Return every cell's comparison with its setting's baseline, in every metric of its loop."""
     baselines = {key.setting: rows for key, rows in cells.items() if key.stack == baseline_of(key)}
     rows = []
-    for metric in METRICS:
+    for metric in MORE_IS_BETTER:
         pairs = [
             (key, mine, baselines[key.setting])
             for key, mine in cells.items()
-            if key.setting in baselines and key.stack != baseline_of(key)
+            if key.setting in baselines
+            and key.stack != baseline_of(key)
+            and metric in metrics(key.setting)
         ]
         intervals = [(key, mine, base, compare(mine, base, metric)) for key, mine, base in pairs]
         surely = _different({key: found for key, *_, found in intervals if found})
@@ -200,6 +207,8 @@ def comparisons(
                 and found.n >= max(2, min_blocks)
                 and not _mostly_errors(mine)
                 and not _mostly_errors(base)
+                # The latency of a queue that grows is that of the time it was given to grow.
+                and not (metric == "p99_ms" and any(map(arrivals.fell_behind, (mine, base))))
             )
             rows.append(
                 Comparison(
@@ -214,6 +223,11 @@ def comparisons(
                 )
             )
     return rows
+
+
+def metrics(setting: Setting) -> tuple[Metric, ...]:
+    """Return what the cells of `setting` are compared in, the primary metric first."""
+    return CLOSED_LOOP if setting.rate is None else OPEN_LOOP
 
 
 def blocks_to_go(ratio: float, half_width: float | None, n: int) -> int:
@@ -281,7 +295,8 @@ def _t_quantile(degrees: int) -> float:
 def _value(row: Observation, metric: Metric) -> float | None:
     if row.outcome != "ok":
         return None
-    return row.rps if metric == "rps" else row.cost.app_cpu_us
+    found = {"rps": row.rps, "app_cpu_us": row.cost.app_cpu_us, "p99_ms": row.latency.p99_ms}
+    return found[metric]
 
 
 def _mostly_errors(rows: Sequence[Observation]) -> bool:

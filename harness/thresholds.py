@@ -22,6 +22,19 @@ GENERATOR_BUSY_FLAG = 0.80
 GENERATOR_BUSY_INVALID = 0.95
 """Share of its core the generator used. Near all of it, it measures itself, not the server."""
 
+LATE_MS = 1.0
+"""A request of an open loop that is written later than this after it was due is late, for want
+of a connection or of the generator: several times what an idle generator's timer needs."""
+
+SCHEDULE_LAG = 0.10
+"""p99 of how late an open loop's requests were written, where a connection was free, as a
+share of the stack's p99 latency (p95 where p99 is blank): that much of it may be the
+generator's."""
+
+RATE_KEPT = 0.97
+"""Good answers a second of an open loop, as a share of the requests due. A stack below it did
+not keep the rate: its queue grows with time, and its latency is that of the queue."""
+
 GENERATOR_LAG_MS = 1.0
 """p99 of how long a ready answer waited for the generator: it is added to every latency."""
 

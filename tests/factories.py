@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import histogram, observation
+from harness import arrivals, histogram, observation
 from harness.load.capacity import Probe
-from harness.load.job import Slice, TargetAnswer
+from harness.load.job import Arrivals, Slice, TargetAnswer
 from harness.matrix import Matrix, parse
-from harness.model import Cost, Errors, Key, Latency, Machine, Observation, Work
+from harness.model import Cost, Errors, Key, Latency, Machine, Observation, OpenLoopBlock, Work
 
 ENVIRONMENT: Mapping[str, Any] = {
     "affinity": {"app": [0], "database": [1], "load": [1]},
@@ -130,8 +130,26 @@ def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Obs
         "latencies": histogram.encode(histogram.counts(latencies_ns)),
         "machine": a_machine(),
         "work": a_work(),
+        "open_loop": arrivals.CLOSED_BLOCK,
     }
     return Observation(key=key or a_key(), block=block, **ordinary | fields)
+
+
+def an_open_loop(
+    latencies_ns: Sequence[int], lags_ns: Sequence[int], **fields: Any
+) -> OpenLoopBlock:
+    """Return what a block of an open loop adds: service times like `latencies_ns`, 2 s in all."""
+    due = len(latencies_ns)
+    arrivals_of = Arrivals(
+        due=due,
+        stretches_ns=2_000_000_000,
+        service_ns=np.array(latencies_ns, "<i8").tobytes(),
+        lags_ns=np.array(lags_ns, "<i8").tobytes(),
+        waits_ns=b"",
+        unsent=0,
+    )
+    answer = replace(an_answer(latencies_ns, []), arrivals=replace(arrivals_of, **fields))
+    return arrivals.of_block(answer)
 
 
 def blocks(rates: Sequence[float | None], key: Key | None = None) -> list[Observation]:

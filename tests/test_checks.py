@@ -8,15 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Doubts, checked, disturbed, doubts
-from harness.observation import NO_MACHINE, NO_WORK, unmeasured
+from harness.model import Latency, OpenLoop, OpenLoopBlock
+from harness.observation import NO_LATENCY, NO_MACHINE, NO_WORK, unmeasured
 from harness.results.doubts import MEANINGS
 from tests.factories import a_cost, a_key, a_machine, a_work, an_observation, some_errors
 
 CLEAN = Doubts()
+NO_P99 = Latency(16.0, 22.4, 23.2, None, 24.0)
 
 
 def flag(name: str) -> Doubts:
     return Doubts(flags=(name,))
+
+
+def scheduled(offered_rps: float, schedule_lag_p99_ms: float | None) -> OpenLoopBlock:
+    return OpenLoopBlock(OpenLoop(offered_rps, 1.0, 2.0, schedule_lag_p99_ms, 0, 0), "", "")
 
 
 def invalid(name: str) -> Doubts:
@@ -66,6 +72,14 @@ def invalid(name: str) -> Doubts:
         ({"window_s": 0.05}, CLEAN),
         ({"window_s": 0.049}, invalid("window")),
         ({"schedule": "sequential"}, flag("sequential")),
+        ({"rps": 970.0, "open_loop": scheduled(1000.0, None)}, CLEAN),
+        ({"rps": 969.0, "open_loop": scheduled(1000.0, None)}, flag("rate")),
+        ({"rps": None, "open_loop": scheduled(1000.0, None)}, flag("rate")),
+        # p99 is 23.8 ms, and p95 23.2.
+        ({"open_loop": scheduled(1000.0, 2.37)}, CLEAN),
+        ({"open_loop": scheduled(1000.0, 2.39)}, flag("schedule")),
+        ({"open_loop": scheduled(1000.0, 2.33), "latency": NO_P99}, flag("schedule")),
+        ({"open_loop": scheduled(1000.0, 99.0), "latency": NO_LATENCY}, CLEAN),
         ({"requests": 99, "by_class": some_errors(timeout=1)}, CLEAN),
         ({"requests": 98, "by_class": some_errors(timeout=1)}, flag("errors")),
         ({"requests": 0, "by_class": some_errors(app=5), "littles_law": None}, flag("errors")),
@@ -156,9 +170,11 @@ def test_every_doubt_has_its_words() -> None:
         work=a_work(transactions=0.0),
     )
     failing = an_observation(by_class=some_errors(reset=999), generator_busy=0.9, lag_p99_ms=2.0)
-    found = [doubts(bad), doubts(failing), doubts(an_observation(littles_law=0.5))]
+    behind = an_observation(a_key(rate=2000.0), open_loop=scheduled(2000.0, 9.0), littles_law=0.5)
+    found = [doubts(each) for each in (bad, failing, behind)]
     names = {name for each in found for name in (*each.flags, *each.invalid)}
-    assert names == MEANINGS.keys() - {"same_answer"}  # which is found before there is load
+    # One is found before there is load, the other of a ratio.
+    assert names == MEANINGS.keys() - {"same_answer", "fragile"}
 
 
 def test_every_doubt_is_in_the_documentation() -> None:

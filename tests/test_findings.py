@@ -170,6 +170,14 @@ def test_a_setting_is_named_by_what_differs() -> None:
     assert setting_text(elsewhere, [one, elsewhere]) == "h: users_get"
 
 
+def test_a_rate_is_always_said_and_its_absence_where_others_have_one() -> None:
+    closed = a_key().setting
+    slow, fast = replace(closed, rate=50.0), replace(closed, rate=12500.5)
+    assert setting_text(slow, [slow]) == "users_get, 50 req/s"
+    assert setting_text(fast, [slow, fast]) == "users_get, 12500.5 req/s"
+    assert setting_text(closed, [closed, slow]) == "users_get, closed loop"
+
+
 def speed(*rows: Observation, matrix: Matrix = THREE) -> str:
     return sentences(found(*rows, matrix=matrix))[0]
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from harness import histogram
-from harness.load.job import Searched, TargetAnswer
-from harness.model import Capacity, Observation
+from harness.arrivals import CLOSED_BLOCK
+from harness.load.job import Arrivals, Searched, TargetAnswer
+from harness.model import Capacity, Observation, OpenLoop, OpenLoopBlock
 from harness.observation import NO_COST, NO_ERRORS, NO_LATENCY, measured, unmeasured
 from harness.probes import encode
 from tests.factories import a_cost, a_key, a_probe, a_slice, an_answer
@@ -61,6 +62,42 @@ def test_a_search_in_vain_is_a_failure_with_its_reason_and_its_probes() -> None:
 
 def test_a_cell_whose_concurrency_was_given_has_no_capacity() -> None:
     assert row_of(an_answer([MS], [a_slice()])).capacity == Capacity()
+
+
+def test_a_closed_loop_has_no_figures_of_a_schedule() -> None:
+    assert row_of(an_answer([MS], [a_slice()])).open_loop == CLOSED_BLOCK
+
+
+def test_an_open_loop_has_service_times_lateness_and_no_littles_law() -> None:
+    key = a_key(rate=40.0)
+    scheduled = Arrivals(
+        due=9,
+        stretches_ns=200 * MS,
+        service_ns=packed(1 * MS, 2 * MS, 3 * MS, 4 * MS),
+        lags_ns=packed(0, 100_000, 999_999, 1_000_001),
+        waits_ns=packed(1 * MS, 9 * MS, 80 * MS),
+        unsent=2,
+    )
+    answer = replace(an_answer([90 * MS] * 4, [a_slice()], timeout=(3, "slow")), arrivals=scheduled)
+    row = measured(key, 1, "interleaved", answer, slice_s=0.1, lag_p99_ns=None, memory=a_cost())
+    assert (row.littles_law, row.drift) == (None, None)
+    figures = row.open_loop.figures
+    assert figures == OpenLoop(45.0, 2.0, None, 1.000001, late=1 + 2 + 2, dropped=3)
+    assert histogram.decode(row.open_loop.service_latencies).sum() == 4
+    assert histogram.decode(row.open_loop.schedule_lags).sum() == 4  # also that of 0 ns
+
+
+def test_an_open_loop_in_which_nothing_was_due_is_a_row_of_zeros() -> None:
+    scheduled = Arrivals(0, 100 * MS, b"", b"", b"", 0)
+    answer = replace(an_answer([], [a_slice(requests=0)]), arrivals=scheduled)
+    row = measured(
+        a_key(rate=1.0), 1, "interleaved", answer, slice_s=0.1, lag_p99_ns=None, memory=a_cost()
+    )
+    assert row.open_loop == OpenLoopBlock(OpenLoop(0.0, None, None, None, 0, 0), "", "")
+
+
+def packed(*values: int) -> bytes:
+    return np.array(values, "<i8").tobytes()
 
 
 def test_memory_is_taken_over_as_it_was_read() -> None:

@@ -31,6 +31,13 @@ def test_a_group_expands_to_the_product_of_its_axes() -> None:
     )
 
 
+def test_a_rate_is_an_axis_and_without_one_the_loop_is_closed() -> None:
+    group = {"name": "g", "endpoint": ["users_get"], "concurrency": [1, 2], "rate": [50, 0.5]}
+    found = [(each.concurrency, each.rate) for each in plan.settings(a_matrix(group=[group]))]
+    assert found == [(1, 50.0), (1, 0.5), (2, 50.0), (2, 0.5)]
+    assert {each.rate for each in plan.settings(a_matrix(group=[AXES]))} == {None}
+
+
 def test_only_list_endpoints_have_a_limit_and_its_axis() -> None:
     group = {"name": "g", "endpoint": ["users_get", "users_list", "books_list"], "limit": [1, 5]}
     found = [(each.endpoint, each.limit) for each in plan.settings(a_matrix(group=[group]))]

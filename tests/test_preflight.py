@@ -47,6 +47,17 @@ def test_a_server_of_the_users_may_hold_any_number() -> None:
     assert said(database={"dsn": "postgresql://h/d"})[0].endswith("; 20 connections at once")
 
 
+def test_the_plan_names_rates_and_says_when_p99_will_be_blank() -> None:
+    group = {"name": "g", "endpoint": ["users_get"], "rate": [499, 500.5]}
+    assert said(group=[group])[:2] == [
+        (
+            "users_get, 499 req/s: base, other; 20 connections of 93; "
+            "about 998 requests a block, and p99 takes 1000"
+        ),
+        "users_get, 500.5 req/s: base, other; 20 connections of 93",
+    ]
+
+
 def test_a_budget_too_short_for_verdicts_is_foreseen() -> None:
     lines = said(run={"budget": "20s"})
     assert lines[-2].endswith("so a budget of 20s gives about 2 blocks each")

@@ -1,6 +1,7 @@
 """The `load` command: the generator alone, against any HTTP/1.1 URL."""
 
 import asyncio
+import dataclasses
 import socket
 import urllib.parse
 from collections.abc import Mapping
@@ -11,13 +12,15 @@ import numpy as np
 import orjson
 
 from harness.errors import BadInput, NothingMeasurable
+from harness.load import figures
 from harness.load.connection import judge
 from harness.load.http import MalformedError, Reply, ReplyReader, request_bytes
 from harness.load.job import Job, Request, Target, TargetAnswer
+from harness.load.pace import Pace
 from harness.load.process import carry_out
-from harness.model import ERROR_CLASSES
+from harness.model import ERROR_CLASSES, OpenLoop
 from harness.processes import Processes
-from harness.thresholds import P99_MIN_REQUESTS
+from harness.thresholds import LATE_MS, P99_MIN_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class LoadReport:
     `duration_s` is the measured time, from every connection's first answer on; errors are
     those of all the time. `messages` holds the first message of each class of error.
     `varying` tells that two answers before the load differed, so that bodies were not
-    compared.
+    compared. `rate` is in req/s, and `open_loop` what an open loop has to tell beside the
+    rest; both None in a closed one.
     """
 
     url: str
@@ -55,6 +59,8 @@ class LoadReport:
     load_cpu_us: float | None
     lag_p99_ms: float | None
     varying: bool
+    rate: float | None = None
+    open_loop: OpenLoop | None = None
 
     @property
     def error_count(self) -> int:
@@ -69,10 +75,16 @@ class LoadReport:
 
 
 async def run_load(
-    url: str, connections: int, duration_s: float, timeout_s: float, processes: Processes
+    url: str,
+    connections: int,
+    duration_s: float,
+    timeout_s: float,
+    processes: Processes,
+    rate: float | None = None,
 ) -> LoadReport:
-    """Load `url` with `connections` in a closed loop for `duration_s`, in a process of its own.
+    """Load `url` over `connections` for `duration_s`, from a process of its own.
 
+    In a closed loop, or on a schedule of `rate` req/s.
     Two requests before it learn the right answer. Raises `BadInput` for a URL that cannot
     be used, `NothingMeasurable` when it does not answer, or not with success.
     """
@@ -86,9 +98,11 @@ async def run_load(
         measure_s=duration_s,
         targets=(target,),
         rounds=((0,),),
+        pace=None if rate is None else Pace(rate, "load"),
     )
     answer = await carry_out(job, processes)
-    return _report(answer.targets[0], connections, answer.lag_p99_ns, request.body is None)
+    varying = request.body is None
+    return _report(answer.targets[0], connections, answer.lag_p99_ns, varying, rate)
 
 
 def find(url: str) -> Place:
@@ -131,8 +145,9 @@ def learn(place: Place, timeout_s: float) -> Request:
 def text(report: LoadReport) -> str:
     """Return `report` for people, in lines."""
     lines = [
-        f"{report.url}: {report.concurrency} connections, {report.duration_s:.2f} s",
+        f"{report.url}: {report.concurrency} connections, {_loop(report)}{report.duration_s:.2f} s",
         _numbers_line(report),
+        *_schedule_lines(report),
         f"  {report.requests} good answers, {report.error_count} errors"
         + (f" ({report.error_pct:.2f} %)" if report.error_count else ""),
     ]
@@ -157,6 +172,8 @@ def json_bytes(report: LoadReport) -> bytes:
     for name in ("url", "messages", "lag_p99_ms", "varying"):
         del fields[name]
     by_class = fields.pop("errors")
+    names = [each.name for each in dataclasses.fields(OpenLoop)]
+    fields |= fields.pop("open_loop") or dict.fromkeys(names)
     fields["errors"] = report.error_count
     fields["error_pct"] = report.error_pct
     fields |= {f"err_{name}": by_class.get(name, 0) for name in ERROR_CLASSES}
@@ -164,7 +181,11 @@ def json_bytes(report: LoadReport) -> bytes:
 
 
 def _report(
-    answer: TargetAnswer, connections: int, lag_p99_ns: int | None, varying: bool
+    answer: TargetAnswer,
+    connections: int,
+    lag_p99_ns: int | None,
+    varying: bool,
+    rate: float | None,
 ) -> LoadReport:
     latencies_ms = np.frombuffer(answer.latencies_ns, "<i8") / 1e6
     requests = len(latencies_ms)
@@ -192,6 +213,8 @@ def _report(
         load_cpu_us=load_cpu_ns / 1e3 / requests if requests else None,
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
         varying=varying,
+        rate=rate,
+        open_loop=figures.open_loop(answer),
     )
 
 
@@ -236,6 +259,24 @@ def _numbers_line(report: LoadReport) -> str:
     }
     shown = ", ".join(f"{name} {ms:.2f}" for name, ms in percentiles.items() if ms is not None)
     return f"  {report.rps:.1f} req/s; latency in ms: {shown}"
+
+
+def _loop(report: LoadReport) -> str:
+    return "" if report.rate is None else f"open loop at {report.rate:g} req/s, "
+
+
+def _schedule_lines(report: LoadReport) -> list[str]:
+    found = report.open_loop
+    if found is None:
+        return []
+    service = {"p50": found.service_p50_ms, "p99": found.service_p99_ms}
+    shown = ", ".join(f"{name} {ms:.2f}" for name, ms in service.items() if ms is not None)
+    lag = "unknown" if found.schedule_lag_p99_ms is None else f"{found.schedule_lag_p99_ms:.2f} ms"
+    late = f"{found.late} late (over {LATE_MS:g} ms), {found.dropped} dropped"
+    return [
+        f"  {found.offered_rps:.1f} req/s were due; service time in ms: {shown or 'unknown'}",
+        f"  {late}; schedule lag p99 {lag}",
+    ]
 
 
 def _core_share(report: LoadReport) -> float:

@@ -64,8 +64,8 @@ class Connection(asyncio.BufferedProtocol):
 
     `record` is called with the latency of each good answer, in nanoseconds. It counts
     from when the request was due: when the one before it was answered, so that the time
-    to connect again, if it took that, is part of it. `start` and `stop` are the only
-    places that decide when a request is due.
+    to connect again, if it took that, is part of it. `start`, `ask` and `stop` are the only
+    places that decide when a request is due. `sent_ns` is when what `ask` asked was written.
     """
 
     __slots__ = (
@@ -103,6 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         "_view",
         "_write",
         "record",
+        "sent_ns",
     )
 
     def __init__(
@@ -138,6 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         self._awaited = False
         self._then = ignore
         self._due_ns = 0
+        self.sent_ns = 0
         self._failures = 0
         self.record: Callable[[int], None] = ignore
 
@@ -151,6 +153,17 @@ class Connection(asyncio.BufferedProtocol):
             self._write(self._raw)
         elif self._transport is None and self._dialling is None:
             self._dial()
+
+    def ask(self, due_ns: int) -> None:
+        """Send one request that was due at `due_ns`, from rest.
+
+        It is one because the owner calls `stop` when it hears how that request ended:
+        nothing here, nor in the closed loop, has to ask which kind of loop this is.
+        """
+        self.start()
+        self.sent_ns, self._due_ns = self._due_ns, due_ns
+        if self._transport is not None and not self._leaving:
+            self._expect(self._shapes[self._turn])  # which a rest forgets
 
     def stop(self) -> None:
         """Send no more; the owner hears `rested` once what is in flight has ended."""
@@ -242,6 +255,7 @@ class Connection(asyncio.BufferedProtocol):
             self._owner.reconnected()
         self._connected_before = True
         if self._firing:
+            self.sent_ns = monotonic_ns()
             self._write(self._raw)
         else:
             self._rest()

@@ -19,9 +19,10 @@ from typing import Any
 
 import uvloop
 
-from harness.load.job import Answer, Job
+from harness.load.job import Answer, Job, Target
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
+from harness.load.openloop import OpenLoader
 from harness.load.search import at_first, search
 from harness.load.slices import give, real_slice_s
 from harness.observe.cpu import DatabaseCpu, cpu_ns
@@ -47,13 +48,13 @@ async def fire(job: Job) -> Answer:
     database = None if job.postmaster_pid is None else DatabaseCpu(job.postmaster_pid)
     chance = random.Random(job.seed)
     loaders = [
-        Loader(each, job.timeout_s, functools.partial(read_clocks, each.pids, database), chance)
+        loader(each, job, functools.partial(read_clocks, each.pids, database), chance)
         for each in job.targets
     ]
     lag = LagMeter(every_s(job.timeout_s))
     allow_descriptors(sum(each.connections for each in job.targets) + SPARE_DESCRIPTORS)
     with undisturbed(), ended_by_bugs(), lag:
-        await asyncio.gather(*(each.use(at_first(job, each.target)) for each in loaders))
+        await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
             least_s = min(job.slice_s, job.warmup_s)
             await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders])
@@ -63,9 +64,19 @@ async def fire(job: Job) -> Answer:
                 await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
                 answers = [each.answer() for each in loaders]
             else:
-                slice_s, answers = await search(job, job.slo, loaders, lag.begin_anew)
+                closed = [each for each in loaders if isinstance(each, Loader)]
+                slice_s, answers = await search(job, job.slo, closed, lag.begin_anew)
         await asyncio.gather(*(each.close() for each in loaders))
     return Answer(slice_s, tuple(answers), lag.p99_ns, lag.late_p99_ns)
+
+
+def loader(
+    target: Target, job: Job, clocks: Callable[[], Clocks], chance: random.Random
+) -> Loader | OpenLoader:
+    """Return what loads `target`: in a closed loop, or at the job's pace."""
+    if job.pace is None:
+        return Loader(target, job.timeout_s, clocks, chance, at_first(job, target))
+    return OpenLoader(target, job.pace, job.timeout_s, clocks, chance)
 
 
 def read_clocks(pids: Sequence[int], database: DatabaseCpu | None) -> Clocks:

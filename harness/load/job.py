@@ -1,7 +1,7 @@
 """What the generator process is told and what it answers: one JSON document each way.
 
 Records only, and their JSON. Both ends of the pipe use this module, so it imports
-nothing slow to start.
+nothing of the harness but records, and nothing slow to start.
 """
 
 import base64
@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from harness.load.capacity import Probe
+from harness.load.pace import Pace
 from harness.model import CapacityLimit
 from harness.slo import Slo
 
@@ -54,8 +55,11 @@ class Job:
     one per round of slices, used from the first on in warm-up and again in measuring,
     and from the start again when they run out. `slice_s` is the least length of a slice.
     `postmaster_pid` is the database whose CPU is charged to the target under load.
-    `seed` decides which answers are compared byte by byte. With `slo` the capacity of
-    each target is searched, and what is measured is load at that capacity.
+    `seed` decides which answers are compared byte by byte. With a `pace` the measuring is an
+    open loop: each slice a stretch of that schedule, for all targets alike. Warm-up is a
+    closed loop all the same, so that every connection has seen use at any rate.
+    With `slo` the capacity of each target is searched, and what is measured is load at that
+    capacity.
     """
 
     timeout_s: float
@@ -66,6 +70,7 @@ class Job:
     rounds: tuple[tuple[int, ...], ...]
     postmaster_pid: int | None = None
     seed: int = 0
+    pace: Pace | None = None
     slo: Slo | None = None
 
     def to_json(self) -> bytes:
@@ -78,6 +83,7 @@ class Job:
         fields = orjson.loads(document)
         fields["targets"] = tuple(_target(each) for each in fields["targets"])
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
+        fields["pace"] = None if fields["pace"] is None else Pace(**fields["pace"])
         fields["slo"] = None if fields["slo"] is None else Slo(**fields["slo"])
         return cls(**fields)
 
@@ -91,6 +97,11 @@ class Slice:
     (`time.monotonic_ns`), `window_ns` its length, `requests` the good answers completed
     in it. CPU times are differences of the clocks over exactly that window; None where
     a clock cannot be read. Warm-up slices are not recorded.
+
+    In an open loop the window is a stretch of the schedule, which stays open until the last
+    request due in it has found a connection: so a target that falls behind has a longer
+    one. `requests` are the good answers to what was due in it, whenever they came, and
+    CPU is read when the last of them has.
     """
 
     start_ns: int
@@ -99,6 +110,26 @@ class Slice:
     app_cpu_ns: int | None
     db_cpu_ns: int | None
     load_cpu_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What an open loop has to tell beside latencies.
+
+    `due` requests were due within stretches of `stretches_ns` in all. `service_ns` are the
+    service times of good answers, from the moment the request was written, in the order of
+    their latencies. `lags_ns` is written less due for each request that found a connection
+    free, which is the generator's own lateness; `waits_ns` the same for those that had to
+    wait for one; `unsent` counts those for which there was none within the timeout. All
+    arrays are little-endian int64.
+    """
+
+    due: int
+    stretches_ns: int
+    service_ns: bytes
+    lags_ns: bytes
+    waits_ns: bytes
+    unsent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +173,7 @@ class TargetAnswer:
     warmup_median_ns: int | None
     answered: int
     failed: int
+    arrivals: Arrivals | None = None
     searched: Searched | None = None
 
 
@@ -192,9 +224,15 @@ def _request(fields: dict[str, Any]) -> Request:
 def _target_answer(fields: dict[str, Any]) -> TargetAnswer:
     fields["latencies_ns"] = base64.b64decode(fields["latencies_ns"])
     fields["slices"] = tuple(Slice(**each) for each in fields["slices"])
-    if fields["searched"] is not None:
-        fields["searched"] = _searched(fields["searched"])
+    fields["arrivals"] = None if fields["arrivals"] is None else _arrivals(fields["arrivals"])
+    fields["searched"] = None if fields["searched"] is None else _searched(fields["searched"])
     return TargetAnswer(**fields)
+
+
+def _arrivals(fields: dict[str, Any]) -> Arrivals:
+    for name in ("service_ns", "lags_ns", "waits_ns"):
+        fields[name] = base64.b64decode(fields[name])
+    return Arrivals(**fields)
 
 
 def _searched(fields: dict[str, Any]) -> Searched:

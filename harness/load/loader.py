@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from harness.load.connection import Connection
 from harness.load.job import Slice, Target, TargetAnswer
-
-MESSAGE_CHARS_MAX = 300
+from harness.load.tally import Tally
 
 LEAST_WINDOW = 0.5
 """Of a slice. A window that opens late is kept open for this much of one: its length must
@@ -27,11 +26,23 @@ class Clocks:
     app_cpu_ns: int | None
     db_cpu_ns: int | None
 
+    def until(self, closing: "Clocks", requests: int, window_ns: int | None = None) -> Slice:
+        """Return the slice between these clocks and those of its `closing`."""
+        return Slice(
+            start_ns=self.now_ns,
+            window_ns=closing.now_ns - self.now_ns if window_ns is None else window_ns,
+            requests=requests,
+            app_cpu_ns=_difference(self.app_cpu_ns, closing.app_cpu_ns),
+            db_cpu_ns=_difference(self.db_cpu_ns, closing.db_cpu_ns),
+            load_cpu_ns=closing.load_cpu_ns - self.load_cpu_ns,
+        )
+
 
 class Loader:
     """Owns a target's connections and what they told.
 
-    `read_clocks` is called at the opening and at the close of each window.
+    `read_clocks` is called at the opening and at the close of each window. `at_first` is how
+    many connections `open` opens, all of the target's if it is not given.
     """
 
     def __init__(
@@ -40,34 +51,36 @@ class Loader:
         timeout_s: float,
         read_clocks: Callable[[], Clocks],
         chance: random.Random,
+        at_first: int | None = None,
     ) -> None:
         self.target = target
         self._timeout_ns = round(timeout_s * 1e9)
         self._read_clocks = read_clocks
         self._timeout_s = timeout_s
         self._chance = chance
+        self._at_first = target.connections if at_first is None else at_first
         self._opened: list[Connection] = []
         self._connections: list[Connection] = []
-        self._counting = False
+        self._tally = Tally()
         self._warm_up_ns: array[int] = array("q")
         self._latencies_ns: array[int] = array("q")
         # Of answers outside of windows, for their number alone: an append is the cheapest count.
         self._unwanted_ns: array[int] = array("q")
-        self._forgotten = self._failed = 0
+        self._forgotten = 0
         self._slices: list[Slice] = []
-        self._errors: dict[str, int] = {}
-        self._messages: dict[str, str] = {}
-        self._reconnects = 0
         self._awaiting_answer = self._awaiting_rest = 0
         self._round: asyncio.Future[Clocks]
         self._then: Callable[[int], None] = self._unwanted_ns.append
         self._drained: asyncio.Future[None] | None = None
 
+    async def open(self) -> None:
+        """Connect; a connection that fails is tried again by its first request."""
+        await self.use(self._at_first)
+
     async def use(self, connections: int) -> None:
         """Give load over this many `connections` from now on, and open those that are not yet.
 
-        Call it between slices. One that fails is tried again by its first request; those
-        not in use stay open.
+        Call it between slices. Those not in use stay open.
         """
         fresh = [self._connection(i) for i in range(len(self._opened), connections)]
         self._opened += fresh
@@ -98,7 +111,7 @@ class Loader:
         has had one more. Closed by a clock instead, it would lose on average half an answer
         of every connection whose answers come together, and more to slower servers.
         """
-        self._counting = True
+        self._tally.counting = True
         begun_s = time.monotonic()
         self._start()
         opening = await self._all_answer(
@@ -111,7 +124,7 @@ class Loader:
         self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
         await self._stop()
-        self._counting = False
+        self._tally.counting = False
         self._forget()
         return slice_s if late_s < slice_s else late_s + window_s
 
@@ -121,7 +134,7 @@ class Loader:
         It is told the seconds since the opening and the good answers since, and says how
         many seconds to wait before it is asked again. The close may take `limit_s`.
         """
-        self._counting = True
+        self._tally.counting = True
         self._start()
         opening = await self._all_answer(
             meanwhile=self._unwanted_ns.append, then=self._latencies_ns.append
@@ -134,7 +147,7 @@ class Loader:
         self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
         await self._stop()
-        self._counting = False
+        self._tally.counting = False
         self._forget()
 
     def begin_anew(self) -> None:
@@ -142,9 +155,7 @@ class Loader:
         self._forgotten += len(self._latencies_ns)
         self._latencies_ns = array("q")
         self._slices = []
-        self._errors = {}
-        self._messages = {}
-        self._reconnects = 0
+        self._tally.begin_anew()
 
     def end_overdue(self) -> None:
         """Give up every request that has had no answer for the timeout; call it often."""
@@ -165,26 +176,25 @@ class Loader:
     @property
     def errors(self) -> int:
         """Requests that failed so far, those outside of the windows included."""
-        return sum(self._errors.values())
+        return sum(self._tally.errors.values())
 
     @property
     def warmup_median_ns(self) -> int | None:
         """Median latency of warm-up; None when it had no good answer."""
-        ordered = sorted(self._warm_up_ns)
-        return ordered[len(ordered) // 2] if ordered else None
+        return median(self._warm_up_ns)
 
     def answer(self) -> TargetAnswer:
         """All that was measured."""
         return TargetAnswer(
             name=self.target.name,
-            latencies_ns=_little_endian(self._latencies_ns),
+            latencies_ns=little_endian(self._latencies_ns),
             slices=tuple(self._slices),
-            errors=dict(self._errors),
-            messages=dict(self._messages),
-            reconnects=self._reconnects,
+            errors=self._tally.errors,
+            messages=self._tally.messages,
+            reconnects=self._tally.reconnects,
             warmup_median_ns=self.warmup_median_ns,
             answered=len(self._warm_up_ns) + len(self._latencies_ns) + self._forgotten,
-            failed=self._failed,
+            failed=self._tally.all_failed,
         )
 
     def _connection(self, number: int) -> Connection:
@@ -195,15 +205,11 @@ class Loader:
 
     def failed(self, error_class: str, message: str) -> None:
         """Count an error, and keep the first message of its class."""
-        self._failed += 1
-        if self._counting:
-            self._errors[error_class] = self._errors.get(error_class, 0) + 1
-            self._messages.setdefault(error_class, " ".join(message.split())[:MESSAGE_CHARS_MAX])
+        self._tally.failed(error_class, message)
 
     def reconnected(self) -> None:
         """Count a connection after a client's first."""
-        if self._counting:
-            self._reconnects += 1
+        self._tally.reconnected()
 
     def answered(self) -> None:
         """End the round with the last connection's answer, in its callback: not an event later."""
@@ -254,16 +260,8 @@ class Loader:
             return self._read_clocks()
 
     def _keep_slice(self, opening: Clocks, closing: Clocks) -> None:
-        self._slices.append(
-            Slice(
-                start_ns=opening.now_ns,
-                window_ns=closing.now_ns - opening.now_ns,
-                requests=len(self._latencies_ns) - sum(each.requests for each in self._slices),
-                app_cpu_ns=_difference(opening.app_cpu_ns, closing.app_cpu_ns),
-                db_cpu_ns=_difference(opening.db_cpu_ns, closing.db_cpu_ns),
-                load_cpu_ns=closing.load_cpu_ns - opening.load_cpu_ns,
-            )
-        )
+        requests = len(self._latencies_ns) - sum(each.requests for each in self._slices)
+        self._slices.append(opening.until(closing, requests))
 
     def _forget(self) -> None:
         """Keep the number of the answers outside of the window, not their latencies."""
@@ -284,7 +282,14 @@ def _difference(opening_ns: int | None, closing_ns: int | None) -> int | None:
     return None if opening_ns is None or closing_ns is None else closing_ns - opening_ns
 
 
-def _little_endian(values: "array[int]") -> bytes:
+def median(values: "array[int]") -> int | None:
+    """Return the upper median; None of nothing."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else None
+
+
+def little_endian(values: "array[int]") -> bytes:
+    """Return `values` as a job's answer carries them."""
     if sys.byteorder == "big":
         values = values[:]
         values.byteswap()

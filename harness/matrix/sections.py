@@ -17,6 +17,7 @@ from harness.matrix.values import (
     Name,
     Objective,
     PositiveInt,
+    Rates,
     Seconds,
     distinct,
     expected,
@@ -154,7 +155,7 @@ class Group:
     pool_size: Axis = field(default_factory=lambda: [10])
     workers: Axis = field(default_factory=lambda: [1])
     limit: Axis | None = None
-    rate: list[float] | None = None
+    rate: Rates | None = None
     slo: Objective | None = None
 
 

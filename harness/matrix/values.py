@@ -18,6 +18,9 @@ from pydantic_core import PydanticCustomError
 from harness.duration import parse_duration
 from harness.slo import Slo, parse_slo
 
+RATE_MIN, RATE_MAX = 0.01, 100_000
+"""req/s: one in 100 s, and more than a generator can send."""
+
 
 def expected(words: str) -> WrapValidator:
     """Say every failure of the type below as "expected <words>, got <value>"."""
@@ -87,6 +90,11 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def _six_digits(rate: float) -> float:
+    # As tables write it: a cell read back from one must be found in the matrix.
+    return float(f"{rate:.6g}")
+
+
 PositiveInt = Annotated[int, Field(gt=0), expected("a positive integer")]
 Name = Annotated[
     str,
@@ -98,6 +106,18 @@ Seconds = Annotated[
     AfterValidator(_positive),
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}),
+]
+Rates = Annotated[
+    list[
+        Annotated[
+            float,
+            Field(ge=RATE_MIN, le=RATE_MAX),
+            AfterValidator(_six_digits),
+            expected(f"a rate of {RATE_MIN} to {RATE_MAX} req/s"),
+        ]
+    ],
+    AfterValidator(distinct),
+    expected("a list of rates in req/s"),
 ]
 Objective = Annotated[
     Slo,

@@ -14,6 +14,8 @@ from harness.thresholds import (
     LITTLES_LAW,
     MAX_ERROR_PCT,
     MIN_WINDOW_S,
+    RATE_KEPT,
+    SCHEDULE_LAG,
     STEAL_PCT,
 )
 
@@ -32,7 +34,11 @@ MEANINGS: Mapping[str, str] = {
     " wanted, and the cell is invalid.",
     "littles_law": f"Invalid: req/s x mean latency / connections was not within {LITTLES_LAW[0]:g}"
     f" to {LITTLES_LAW[1]:g}, give or take a latency at each window's edge.",
+    "rate": f"Fewer than {100 * RATE_KEPT:g} % of the requests due were answered in the time: no"
+    " verdict on p99.",
     "same_answer": "Invalid: its answer differed from that of the other stacks.",
+    "schedule": f"The generator was late (p99) by over {100 * SCHEDULE_LAG:g} % of the stack's"
+    " p99.",
     "sequential": "The stacks ran one at a time.",
     "steal": f"The hypervisor gave over {STEAL_PCT:g} % of the machine's time to others.",
     "window": f"Invalid: less than {1000 * MIN_WINDOW_S:g} ms of load in all.",

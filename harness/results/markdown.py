@@ -12,7 +12,7 @@ from harness.model import Comparison, Metric, Setting, Summary
 from harness.results import capacity, doubts
 from harness.results.tables import round_to, supported_places
 from harness.slo import Slo
-from harness.thresholds import CONFIDENCE, SAME_WITHIN
+from harness.thresholds import CONFIDENCE, LATE_MS, SAME_WITHIN
 
 HEADINGS = (
     "stack",
@@ -27,8 +27,25 @@ HEADINGS = (
     "errors",
     "doubts",
 )
+OPEN_HEADINGS = (
+    *HEADINGS[:2],
+    "p99 against baseline",
+    *HEADINGS[3:6],
+    "service p50 ms",
+    "service p99 ms",
+    "lag p99 ms",
+    "late",
+    "dropped",
+    *HEADINGS[6:],
+)
+"""Of an open loop: what a schedule adds stands after the latencies."""
+
 DASH = "-"
-METRIC_WORDS: Mapping[Metric, str] = {"rps": "req/s", "app_cpu_us": "app CPU per request"}
+METRIC_WORDS: Mapping[Metric, str] = {
+    "rps": "req/s",
+    "p99_ms": "p99",
+    "app_cpu_us": "app CPU per request",
+}
 
 
 def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> str:
@@ -49,6 +66,8 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
 
 def results_table(found: Findings, setting: Setting) -> str:
     """Return the Markdown table of one setting: a row a stack, fastest first."""
+    if setting.rate is not None:
+        return _table(OPEN_HEADINGS, (_open_row(found, each) for each in _soonest(found, setting)))
     rows = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
     slo = found.slos.get(setting)
     at_capacity = {} if slo is None else {"p50 ms": "connections", "p99 ms": f"p{slo.percent} ms"}
@@ -64,6 +83,8 @@ def _setting(found: Findings, setting: Setting) -> str:
         f"pool of {setting.pool_size}",
         f"{setting.workers} worker{'s' * (setting.workers > 1)}",
     ]
+    if setting.rate is not None:
+        facts.insert(0, f"open loop at {setting.rate:g} req/s")
     if setting.limit is not None:
         facts.insert(0, f"{setting.limit} rows")
     if baseline:
@@ -100,7 +121,7 @@ def _probes(found: Findings, setting: Setting, slo: Slo) -> str:
 
 
 def _row(found: Findings, cell: Summary) -> list[str]:
-    pair = found.comparisons.get((cell.key, "rps"))
+    pair = found.primary(cell.key)
     alone = DASH if found.baselines.get(cell.key.setting) is None else "baseline"
     if cell.outcome != "ok":
         return [cell.key.stack, cell.outcome, *[DASH] * 8, _escaped(cell.flags)]
@@ -123,6 +144,28 @@ def _latencies(found: Findings, cell: Summary) -> tuple[str, str]:
         return _number(cell.latency.p50_ms), _number(cell.latency.p99_ms)
     connections = cell.capacity.capacity_concurrency
     return _number(connections), _number(capacity.percentile_ms(found, cell))
+
+
+def _soonest(found: Findings, setting: Setting) -> list[Summary]:
+    """Return the cells of an open loop by p99, or by p50 where p99 is blank."""
+
+    def latency(cell: Summary) -> tuple[bool, float, float]:
+        p50, p99 = cell.latency.p50_ms, cell.latency.p99_ms
+        return p50 is None, p99 or math.inf, p50 or math.inf
+
+    return sorted(found.of(setting), key=latency)
+
+
+def _open_row(found: Findings, cell: Summary) -> list[str]:
+    row, extra = _row(found, cell), cell.open_loop
+    figures = [
+        _number(extra.service_p50_ms),
+        _number(extra.service_p99_ms),
+        _number(extra.schedule_lag_p99_ms),
+        DASH if extra.late is None else str(extra.late),
+        DASH if extra.dropped is None else str(extra.dropped),
+    ]
+    return [*row[:6], *figures, *row[6:]]
 
 
 def rate_text(cell: Summary) -> str:
@@ -188,9 +231,8 @@ def _without_number(found: Findings) -> list[str]:
 
 
 def _doubts(found: Findings) -> list[str]:
-    cells = (each.flags for each in found.summaries.values())
-    pairs = (each.flags for each in found.comparisons.values())
-    met = doubts.met((*cells, *pairs))
+    flags = [each.flags for each in found.summaries.values()]
+    met = doubts.met([*flags, *(each.flags for each in found.comparisons.values())])
     lines = [f"- `{name}`: {meaning}" for name, meaning in met]
     return ["## What the doubts mean\n\n" + "\n".join(lines)] if lines else []
 
@@ -224,10 +266,31 @@ def _method(matrix: Matrix) -> str:
         "ratios are made within a block, then averaged. "
         f"A verdict needs {run.min_blocks} blocks: `faster` and `slower` mean the interval lies "
         f"beyond {SAME_WITHIN:.0%}, with Holm's correction within a setting, `tie` that it lies "
-        "within. Load is closed-loop: each connection sends its next request when the last is "
-        "answered, so req/s is capacity at that concurrency, and latency is that of a server "
-        "kept busy. CPU is per good answer." + f" {capacity.METHOD}" * searching
+        f"within. {_loops(matrix)} CPU is per good answer." + f" {capacity.METHOD}" * searching
     )
+
+
+def _loops(matrix: Matrix) -> str:
+    """Say what load is: one kind of loop, or which settings have which."""
+    closed = (
+        "closed-loop: each connection sends its next request when the last is answered, so "
+        "req/s is capacity at that concurrency, and latency is that of a server kept busy."
+    )
+    scheduled = (
+        "open-loop: requests are due on a Poisson schedule, the same for all stacks of a "
+        "setting, whatever has been answered; a slice has time for 20 of them. Latency counts "
+        "from when a request was due, its wait for a free connection included; service time "
+        "from when it was written. Stacks are compared by p99: req/s is the rate for all that "
+        "keep it. `lag` is how late the generator itself was, `late` counts requests written "
+        f"over {LATE_MS:g} ms after they were due, `dropped` those not answered "
+        f"{format_duration(matrix.run.timeout)} after."
+    )
+    rated = {group.rate is not None for group in matrix.groups}
+    if rated == {False}:
+        return f"Load is {closed}"
+    if rated == {True}:
+        return f"Load is {scheduled}"
+    return f"Load without a rate is {closed} Load at a rate is {scheduled}"
 
 
 def _environment(environment: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import BadInput, NothingMeasurable
 from harness.load.command import LoadReport, find, json_bytes, run_load, text
+from harness.load.pace import Pace, offsets_ns
 from harness.processes import Processes
 from tests.load.servers import BODY, Handler, answer_bytes, keep_alive, serving
 
@@ -63,10 +64,30 @@ def test_the_json_has_the_columns_of_cells(processes: Processes) -> None:
     with served(keep_alive(respond)) as url:
         fields = orjson.loads(json_bytes(loaded(url, processes)))
     assert " ".join(sorted(fields)) == (
-        "concurrency duration_s err_app err_body err_connect err_database err_pool_timeout "
-        "err_reset err_timeout err_too_many_clients error_pct errors load_cpu_us max_ms "
-        "p50_ms p90_ms p95_ms p99_ms requests rps"
+        "concurrency dropped duration_s err_app err_body err_connect err_database "
+        "err_pool_timeout err_reset err_timeout err_too_many_clients error_pct errors late "
+        "load_cpu_us max_ms offered_rps p50_ms p90_ms p95_ms p99_ms rate requests rps "
+        "schedule_lag_p99_ms service_p50_ms service_p99_ms"
     )
+    assert [fields[name] for name in ("rate", "service_p50_ms", "late")] == [None] * 3
+
+
+def test_a_rate_is_reported_with_its_schedule(processes: Processes) -> None:
+    async def respond(head: bytes) -> list[bytes]:
+        return [answer_bytes()]
+
+    with served(keep_alive(respond)) as url:
+        report = asyncio.run(run_load(url, 4, 0.5, 5.0, processes, rate=400.0))
+    fields = orjson.loads(json_bytes(report))
+    due = len(list(offsets_ns(Pace(400.0, "load"), 0, 500_000_000)))
+    assert (fields["rate"], fields["requests"], fields["offered_rps"]) == (400.0, due, 2 * due)
+    assert (fields["errors"], fields["dropped"]) == (0, 0)
+    assert 0 < fields["service_p50_ms"] <= fields["p50_ms"]
+    assert fields["schedule_lag_p99_ms"] > 0
+    said = text(report)
+    assert "4 connections, open loop at 400 req/s, 0." in said
+    assert f"{2 * due:.1f} req/s were due; service time in ms: p50 " in said
+    assert "late (over 1 ms), 0 dropped; schedule lag p99 " in said
 
 
 def test_answers_that_differ_before_the_load_may_differ_under_it(processes: Processes) -> None:

@@ -14,7 +14,16 @@ from harness.matrix import Matrix
 from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation
 from harness.observation import NO_LATENCY, unmeasured
 from harness.probes import encode
-from tests.factories import a_cost, a_key, a_machine, a_matrix, a_work, an_observation, some_errors
+from tests.factories import (
+    a_cost,
+    a_key,
+    a_machine,
+    a_matrix,
+    a_work,
+    an_observation,
+    an_open_loop,
+    some_errors,
+)
 
 ADAPTERS = {
     "plain": "psycopg_pool",
@@ -57,6 +66,12 @@ def the_matrix() -> Matrix:
             },
             {"name": "alone", "endpoint": ["users_insert"], "stacks": ["quick"]},
             {
+                "name": "steady",
+                "endpoint": ["users_get"],
+                "stacks": ["plain", "quick", "noisy", "broken"],
+                "rate": [800],
+            },
+            {
                 "name": "capacity",
                 "endpoint": ["users_get"],
                 "stacks": ["plain", "quick", "alike", "broken"],
@@ -66,17 +81,15 @@ def the_matrix() -> Matrix:
     )
 
 
-def cell(
-    group: str, endpoint: Endpoint, stack: str, limit: int | None = None, concurrency: int = 16
-) -> Key:
+def cell(group: str, endpoint: Endpoint, stack: str, limit: int | None = None, **axes: Any) -> Key:
     return a_key(
         group=group,
-        concurrency=concurrency,
         endpoint=endpoint,
         stack=stack,
         adapter=ADAPTERS[stack],
         lane="matched" if stack in MATCHED else "idiomatic",
         limit=limit,
+        **axes,
     )
 
 
@@ -98,7 +111,7 @@ def row(key: Key, block: int, rps: float, app_cpu_us: float, **fields: Any) -> O
 
 
 def the_observations() -> list[Observation]:
-    return [*_users_get(), *_books_list(), *_matched(), *_alone(), *_capacity()]
+    return [*_users_get(), *_books_list(), *_matched(), *_alone(), *_steady(), *_capacity()]
 
 
 def _users_get() -> Iterator[Observation]:
@@ -163,6 +176,47 @@ def _alone() -> Iterator[Observation]:
         # A neighbour in the first of them; no hypervisor that tells what it gave to others.
         machine = a_machine(foreign_cpu_cores=0.7 if block == 1 else 0.0, steal_pct=None)
         yield row(key, block, 1200.0 + 10 * block, 333.3, schedule="sequential", machine=machine)
+
+
+def _steady() -> Iterator[Observation]:
+    """An open loop: one sooner, one that did not keep the rate, one that failed."""
+    keys = {
+        name: cell("steady", "users_get", name, rate=800.0)
+        for name in ("plain", "quick", "noisy", "broken")
+    }
+    for block in (1, 2, 3):
+        yield scheduled(keys["plain"], block, 12.0 + 0.01 * block)
+        yield scheduled(keys["quick"], block, 6.0)
+        yield scheduled(keys["noisy"], block, 400.0, rps=500.0, late=1400)
+        yield unmeasured(keys["broken"], block, "interleaved", "failed", "no start")
+
+
+def scheduled(
+    key: Key, block: int, p99_ms: float, rps: float = 800.0, late: int = 0
+) -> Observation:
+    """Return a row of 1,600 requests due in 2 s, with latencies up to about `p99_ms`."""
+    latencies_ns = (np.linspace(0.1, 1.0, 1600) * p99_ms * 1e6).astype(np.int64)
+    p50, p90, p95, p99, most = np.percentile(latencies_ns, [50, 90, 95, 99, 100]) / 1e6
+    lags_ns = np.linspace(20_000, 400_000, 1600 - late).astype(np.int64)
+    return checked(
+        an_observation(
+            key,
+            block,
+            requests=1600,
+            rps=rps,
+            window_s=1600 / rps,
+            mean_ms=0.55 * p99_ms,
+            latency=Latency(p50, p90, p95, p99, most),
+            littles_law=None,
+            drift=None,
+            latencies=histogram.encode(histogram.counts(latencies_ns)),
+            open_loop=an_open_loop(
+                (0.9 * latencies_ns).astype(np.int64).tolist(),
+                lags_ns.tolist(),
+                waits_ns=np.full(late, 200 * 10**6, "<i8").tobytes(),
+            ),
+        )
+    )
 
 
 def _capacity() -> Iterator[Observation]:

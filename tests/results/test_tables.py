@@ -22,6 +22,8 @@ from harness.model import (
     Latency,
     Machine,
     Observation,
+    OpenLoop,
+    OpenLoopBlock,
     Outcome,
     Schedule,
     Summary,
@@ -38,7 +40,8 @@ CELLS = (
     "errors, error_pct, err_pool_timeout, err_too_many_clients, err_database, err_app, "
     "err_timeout, err_connect, err_reset, err_body, app_cpu_us, db_cpu_us, load_cpu_us, "
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
-    "littles_law, outcome, flags, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
+    "littles_law, outcome, flags, offered_rps, service_p50_ms, service_p99_ms, "
+    "schedule_lag_p99_ms, late, dropped, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
     "capacity_concurrency, capacity_limit"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
@@ -109,6 +112,12 @@ OBSERVATIONS = st.builds(
     latencies=TEXT,
     machine=st.builds(Machine, *[NUMBER] * 7),
     work=st.builds(Work, *[NUMBER] * 5),
+    open_loop=st.builds(
+        OpenLoopBlock,
+        st.builds(OpenLoop, *[NUMBER] * 4, *[st.none() | COUNT] * 2),
+        TEXT,
+        TEXT,
+    ),
     capacity=st.builds(
         Capacity, NUMBER, st.none() | COUNT, st.sampled_from(get_args(CapacityLimit)), TEXT
     ),

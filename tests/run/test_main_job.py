@@ -17,9 +17,19 @@ CELLS = (
     "requests,rps,rps_lo,rps_hi,p50_ms,p90_ms,p95_ms,p99_ms,max_ms,errors,error_pct,"
     "err_pool_timeout,err_too_many_clients,err_database,err_app,err_timeout,err_connect,err_reset,"
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
-    "db_pss_mib,connections,littles_law,outcome,flags,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
+    "db_pss_mib,connections,littles_law,outcome,flags,offered_rps,service_p50_ms,service_p99_ms,"
+    "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
     "capacity_concurrency,capacity_limit"
 )
+
+OPEN_LOOP = {
+    "offered_rps",
+    "service_p50_ms",
+    "service_p99_ms",
+    "schedule_lag_p99_ms",
+    "late",
+    "dropped",
+}
 
 WRITTEN = {"blocks.csv", "cells.csv", "pairs.csv", "report.md", "env.json", "matrix.toml"}
 
@@ -52,8 +62,10 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
             continue
         alone = cell["blocks"] == "1"
         assert not alone or "invalid" in cell["flags"]
-        may_be_empty = {"rate", "limit", "flags", "p99_ms"} | (
-            {"rps_lo", "rps_hi"} if alone else set()
+        may_be_empty = (
+            {"rate", "limit", "flags", "p99_ms"}
+            | OPEN_LOOP
+            | ({"rps_lo", "rps_hi"} if alone else set())
         )
         may_be_empty |= {name for name in cell if name.startswith("capacity_")}
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
@@ -66,6 +78,36 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
     assert "results/tiny/report.md" in said.splitlines()[0]
     assert run.left() == []
     assert not any(each.exists() for each in run.folders)
+
+
+def test_a_rate_is_kept_reported_and_read_again(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    group = {"name": "g", "endpoint": ["users_get", "users_insert"], "rate": [100.5]}
+    run = start(matrix(group=[group], run={"measure": "600ms", "max_blocks": 2, "timeout": "10s"}))
+    run.measured()
+    folder = tmp_path / "results" / "tiny"
+    blocks, cells = rows(folder / "blocks.csv"), rows(folder / "cells.csv")
+    assert {row["rate"] for row in blocks} == {row["rate"] for row in cells} == {"100.5"}
+    for cell in cells:
+        if as_measured(cell):
+            assert all(cell[name] for name in OPEN_LOOP - {"service_p99_ms"}), cell
+            assert (cell["errors"], cell["dropped"], cell["littles_law"]) == ("0", "0", "")
+    # All stacks of a block had the same schedule, unless one fell behind on a busy machine.
+    for row in blocks:
+        peers = [
+            each
+            for each in blocks
+            if (each["endpoint"], each["block"], each["slices"], each["slice_ms"])
+            == (row["endpoint"], row["block"], row["slices"], row["slice_ms"])
+        ]
+        assert len({each["offered_rps"] for each in peers}) == 1
+    pairs = rows(folder / "pairs.csv")
+    assert {row["metric"] for row in pairs} == {"p99_ms", "app_cpu_us"}
+    assert "## users_get, 100.5 req/s" in (folder / "report.md").read_text()
+    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    start("report", "results/tiny").output()
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
 
 def test_the_environment_names_no_person_host_or_path(

@@ -1,0 +1,61 @@
+"""Open-loop figures of a block, and of a cell over its blocks. Pure."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from harness import histogram
+from harness.load import figures
+from harness.load.job import TargetAnswer
+from harness.model import Observation, OpenLoop, OpenLoopBlock
+from harness.thresholds import P99_MIN_REQUESTS, RATE_KEPT
+
+CLOSED = OpenLoop(None, None, None, None, None, None)
+CLOSED_BLOCK = OpenLoopBlock(CLOSED, "", "")
+"""Of a closed loop, and of a block that was not measured."""
+
+
+def of_block(answer: TargetAnswer) -> OpenLoopBlock:
+    """Return what `answer` says of its arrivals."""
+    found = figures.open_loop(answer)
+    if found is None or answer.arrivals is None:
+        return CLOSED_BLOCK
+    return OpenLoopBlock(
+        found, _packed(answer.arrivals.service_ns), _packed(answer.arrivals.lags_ns)
+    )
+
+
+def together(rows: Sequence[Observation]) -> OpenLoop:
+    """Return the figures of blocks together: percentiles are those of all their requests."""
+    blocks = [row.open_loop for row in rows if row.open_loop.figures.offered_rps is not None]
+    if not blocks:
+        return CLOSED
+    service = _merged(blocks, lambda each: each.service_latencies)
+    lags = _merged(blocks, lambda each: each.schedule_lags)
+    enough = all(row.requests >= P99_MIN_REQUESTS for row in rows)
+    return OpenLoop(
+        offered_rps=float(np.mean([each.figures.offered_rps for each in blocks])),
+        service_p50_ms=histogram.percentile_ms(service, 50),
+        service_p99_ms=histogram.percentile_ms(service, 99) if enough else None,
+        schedule_lag_p99_ms=histogram.percentile_ms(lags, 99),
+        late=sum(each.figures.late or 0 for each in blocks),
+        dropped=sum(each.figures.dropped or 0 for each in blocks),
+    )
+
+
+def fell_behind(rows: Sequence[Observation]) -> bool:
+    """Whether the stack of `rows`, together, answered fewer requests a second than were due."""
+    offered_rps = sum(row.open_loop.figures.offered_rps or 0.0 for row in rows)
+    return sum(row.rps or 0.0 for row in rows) < RATE_KEPT * offered_rps
+
+
+def _packed(values_ns: bytes) -> str:
+    values = figures.values(values_ns)
+    # A lag may be 0 to the nanosecond; a bin begins at 1.
+    return histogram.encode(histogram.counts(np.maximum(values, 1))) if len(values) else ""
+
+
+def _merged(
+    blocks: Sequence[OpenLoopBlock], column: Callable[[OpenLoopBlock], str]
+) -> histogram.Counts:
+    return histogram.merged(histogram.decode(column(each)) for each in blocks if column(each))
