@@ -36,6 +36,10 @@ MAY_BE_EMPTY = frozenset(
         "schedule_lag_p99_ms",
         "late",
         "dropped",
+        "capacity_rps",  # only groups with an SLO have one
+        "capacity_rps_lo",
+        "capacity_rps_hi",
+        "capacity_concurrency",
     }
 )
 

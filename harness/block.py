@@ -19,6 +19,7 @@ from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Target
 from harness.load.pace import Pace
 from harness.load.process import carry_out
+from harness.load.search import longest_s
 from harness.matrix import Matrix
 from harness.model import Cost, Key, Machine, Observation, Outcome, Schedule, Setting, Stack, key
 from harness.observation import NO_MACHINE, measured, unmeasured
@@ -230,7 +231,7 @@ async def _load(
     bench: Bench, block: Block, live: Sequence[Live], load_average: float | None
 ) -> tuple[Answer, Machine]:
     """Give the load; what came back, and what the machine did meanwhile."""
-    run = bench.matrix.run
+    run, slo = bench.matrix.run, bench.matrix.group(block.setting.group).slo
     paced = _pace(bench.matrix, block)
     slice_s = pace.slice_s(run.slice, run.measure, paced.rate) if paced else run.slice
     job = Job(
@@ -243,16 +244,22 @@ async def _load(
         postmaster_pid=bench.postmaster_pid,
         seed=run.seed,
         pace=paced,
+        slo=slo,
     )
-    load_s = len(live) * (run.warmup + run.measure)
-    bench.say(f"load: {load_s:.1f} s in slices of {slice_s * 1000:.0f} ms")
+    searching = slo is not None
+    load_s = plan.block_s(bench.matrix, len(live), 0.0, searching=searching)
+    bench.say(
+        f"searching the capacity with {slo}: about {load_s:.0f} s"
+        if searching
+        else f"load: {load_s:.1f} s in slices of {slice_s * 1000:.0f} ms"
+    )
+    most_s = 2 * load_s + (4 + len(live)) * run.timeout
+    if searching:
+        most_s = len(live) * longest_s(job)
     ours = None if bench.postmaster_pid is None else functools.partial(_our_pids, bench)
     first, before = noise.probe(), noise.read(ours)
     answer = await carry_out(
-        job,
-        bench.processes,
-        cpus=bench.places.load,
-        deadline_s=2 * load_s + (4 + len(live)) * run.timeout + GENERATOR_GRACE_S,
+        job, bench.processes, cpus=bench.places.load, deadline_s=most_s + GENERATOR_GRACE_S
     )
     after, last = noise.read(ours), noise.probe()
     machine = noise.compared(before, after, (first, last), load_average, answer.late_p99_ns)

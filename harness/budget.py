@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness import plan
+from harness import plan, probes
 from harness.matrix import Matrix
 from harness.model import Observation, Setting
 
@@ -30,7 +30,7 @@ class Budget:
     def __init__(self, matrix: Matrix, began: float) -> None:
         self._matrix = matrix
         self._began = began
-        self._took_s: dict[int, list[float]] = {}  # by the number of stacks in the block
+        self._took_s: dict[tuple[int, bool], list[float]] = {}
         self.load_s = 0.0
 
     def allows(self, setting: Setting) -> bool:
@@ -42,13 +42,16 @@ class Budget:
         """Note how long the block in the context takes."""
         start = time.monotonic()
         yield
-        self._took_s.setdefault(self._stacks(setting), []).append(time.monotonic() - start)
+        self._took_s.setdefault(self._kind(setting), []).append(time.monotonic() - start)
 
     def loaded(self, rows: Sequence[Observation]) -> None:
         """Add the warm-up and the slices that the cells of a block were given."""
         for row in rows:
             if row.slice_ms is not None:
                 self.load_s += self._matrix.run.warmup + row.slices * row.slice_ms / 1000
+            # The last of them is the verification, whose slices have just been counted.
+            tried = probes.decode(row.capacity.capacity_probes)[:-1]
+            self.load_s += sum(each.took_s for each in tried)
 
     def standing(self, number: int, setting: Setting) -> Standing:
         """Return where block `number` stands; the run ends by budget or by its last block."""
@@ -60,14 +63,16 @@ class Budget:
         return Standing(number, most, elapsed_s, run.budget, min(left_s, run.budget - elapsed_s))
 
     def _expected_s(self, setting: Setting) -> float:
-        stacks = self._stacks(setting)
-        known = self._took_s.get(stacks)
+        stacks, searching = self._kind(setting)
+        known = self._took_s.get((stacks, searching))
         if known:
             return sum(known) / len(known)
-        return plan.block_s(self._matrix, stacks, BLOCK_OVERHEAD_S)
+        return plan.block_s(self._matrix, stacks, BLOCK_OVERHEAD_S, searching=searching)
 
-    def _stacks(self, setting: Setting) -> int:
-        return len(self._matrix.stacks_of(self._matrix.group(setting.group)))
+    def _kind(self, setting: Setting) -> tuple[int, bool]:
+        """Return what decides how long a block takes: how many stacks, and if it searches."""
+        group = self._matrix.group(setting.group)
+        return len(self._matrix.stacks_of(group)), group.slo is not None
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began

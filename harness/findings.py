@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import orjson
 
 from harness import noises, plan, stats
+from harness.load.capacity import Probe
 from harness.matrix import Matrix
 from harness.model import Comparison, Key, Machine, Metric, Observation, Setting, Summary
+from harness.probes import decode
+from harness.slo import Slo
 from harness.stats import Interval
 from harness.thresholds import MAX_ERROR_PCT
 
@@ -26,7 +29,8 @@ class Twins:
 class Findings:
     """All cells of a matrix in its order, summed up and compared, measured or not yet.
 
-    `machines` is what the machine did in each block.
+    `machines` is what the machine did in each block. `slos` holds the settings whose
+    capacity is searched, `probes` those of a cell's blocks.
     """
 
     summaries: Mapping[Key, Summary]
@@ -35,6 +39,8 @@ class Findings:
     first_errors: Mapping[Key, Mapping[str, str]]
     twins: Sequence[Twins]
     machines: Sequence[Machine]
+    slos: Mapping[Setting, Slo]
+    probes: Mapping[Key, Sequence[Sequence[Probe]]]
 
     @property
     def settings(self) -> list[Setting]:
@@ -82,6 +88,10 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             if (ratios := _ratios(cells[other], cells[one]))
         ],
         machines=noises.of_blocks(row for key in order for row in cells[key]),
+        slos={
+            key.setting: slo for key in order if (slo := matrix.group(key.group).slo) is not None
+        },
+        probes={key: [decode(row.capacity.capacity_probes) for row in cells[key]] for key in order},
     )
 
 
@@ -140,7 +150,10 @@ def ratio_text(ratio: float, lo: float | None, hi: float | None) -> str:
 
 
 def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
-    """Return a setting's name: its group, endpoint, and the axes that differ `among` settings."""
+    """Return a setting's name: its group, endpoint, and the axes that differ `among` the group's.
+
+    The group is left out where all are of one.
+    """
     parts: list[str] = [setting.endpoint]
     for name, unit in (
         ("limit", " rows"),
@@ -149,7 +162,12 @@ def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
         ("pool_size", " pooled"),
         ("workers", " workers"),
     ):
-        same = [each for each in among if each.endpoint == setting.endpoint]
+        # The group stands before it: what differs between groups need not be said again.
+        same = [
+            each
+            for each in among
+            if each.endpoint == setting.endpoint and (name == "rate" or each.group == setting.group)
+        ]
         value = getattr(setting, name)
         if name == "rate" and value is not None:  # said even when alone: it is another question
             parts.append(f"{value:g}{unit}")

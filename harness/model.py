@@ -17,6 +17,7 @@ Schedule = Literal["interleaved", "sequential"]
 Outcome = Literal["ok", "invalid", "failed", "unsupported"]
 Verdict = Literal["faster", "slower", "tie", "unclear", ""]
 Metric = Literal["rps", "app_cpu_us", "p99_ms"]
+CapacityLimit = Literal["", "slo", "connections", "time"]
 
 ERROR_CLASSES = (
     "pool_timeout",
@@ -231,6 +232,36 @@ class OpenLoopBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """The capacity under an SLO that was found in one block; nothing in other cells.
+
+    `capacity_rps` is the block's `rps`, measured over `capacity_concurrency` connections.
+    `capacity_limit` says why there was no looking for more: the `slo` broke above, there
+    were no more `connections` to try, or no `time`; with these two it is at least this.
+    `capacity_probes` is the way there, as `harness.probes` writes it.
+    """
+
+    capacity_rps: float | None = None
+    capacity_concurrency: int | None = None
+    capacity_limit: CapacityLimit = ""
+    capacity_probes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacitySummary:
+    """The capacity of a cell over its blocks: the mean with its 95 % CI.
+
+    `capacity_concurrency` is the median; `capacity_limit` is `slo` when it was in every block.
+    """
+
+    capacity_rps: float | None = None
+    capacity_rps_lo: float | None = None
+    capacity_rps_hi: float | None = None
+    capacity_concurrency: int | None = None
+    capacity_limit: CapacityLimit = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One cell in one block: a row of `blocks.csv`.
 
@@ -269,6 +300,7 @@ class Observation:
     machine: Machine
     work: Work
     open_loop: OpenLoopBlock
+    capacity: Capacity = Capacity()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +322,7 @@ class Summary:
     outcome: Outcome
     flags: str
     open_loop: OpenLoop
+    capacity: CapacitySummary = CapacitySummary()
 
 
 @dataclass(frozen=True, slots=True)

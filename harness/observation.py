@@ -9,10 +9,11 @@ import orjson
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import arrivals, histogram
-from harness.load.job import Slice, TargetAnswer
+from harness import arrivals, histogram, probes
+from harness.load.job import Searched, Slice, TargetAnswer
 from harness.model import (
     ERROR_CLASSES,
+    Capacity,
     Cost,
     Errors,
     Key,
@@ -90,6 +91,12 @@ def measured(
     window_s = sum(each.window_ns for each in answer.slices) / 1e9
     requests = len(latencies_ns)
     by_class = Errors(*(answer.errors.get(name, 0) for name in ERROR_CLASSES))
+    searched = answer.searched
+    if searched is not None and searched.concurrency is None:
+        row = unmeasured(key, block, schedule, "failed", searched.reason)
+        tried = Capacity(capacity_probes=probes.encode(searched.probes))
+        row = replace(row, machine=machine, capacity=tried)
+        return replace(row, by_class=by_class, first_errors=_messages(answer))
     if not window_s:
         said = "; ".join(f"{name}: {text}" for name, text in sorted(answer.messages.items()))
         reason = said or "no answer within any window"
@@ -97,6 +104,8 @@ def measured(
         return replace(row, by_class=by_class, first_errors=_messages(answer), machine=machine)
     rps = requests / window_s
     closed = key.rate is None
+    concurrency = key.concurrency if searched is None else searched.concurrency
+    assert concurrency is not None
     mean_ms = float(latencies_ns.mean()) / 1e6 if requests else None
     return Observation(
         key=key,
@@ -112,7 +121,7 @@ def measured(
         by_class=by_class,
         cost=_with_cpu(memory, answer.slices, requests),
         # With a schedule, neither the number under way nor the rate is the server's.
-        littles_law=rps * mean_ms / 1000 / key.concurrency if closed and mean_ms else None,
+        littles_law=rps * mean_ms / 1000 / concurrency if closed and mean_ms else None,
         drift=_drift(answer.slices) if closed else None,
         generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
@@ -124,7 +133,14 @@ def measured(
         machine=machine,
         work=NO_WORK,
         open_loop=arrivals.of_block(answer),
+        capacity=_capacity(searched, rps),
     )
+
+
+def _capacity(searched: Searched | None, rps: float) -> Capacity:
+    if searched is None:
+        return Capacity()
+    return Capacity(rps, searched.concurrency, searched.limit, probes.encode(searched.probes))
 
 
 def _latency(latencies_ns: NDArray[np.int64]) -> Latency:

@@ -15,6 +15,13 @@ from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
 ROUNDS = 64
 """Orders sent with a block; a longer block uses them again from the first."""
 
+SEARCH_MEASURES = 8
+"""What a stack's search for capacity takes, in `run.measure`: 10 to 20 probes of a quarter or
+longer, and a verification or two."""
+
+LEAST_SEARCH_S = 8.0
+"""What it takes where `run.measure` is short, and probes go on for want of answers."""
+
 
 def settings(matrix: Matrix) -> list[Setting]:
     """Return every setting of the matrix, in its order."""
@@ -75,9 +82,16 @@ def schedule(matrix: Matrix, setting: Setting, stacks: Sequence[Stack], availabl
     return "sequential" if together > available else matrix.run.schedule
 
 
-def block_s(matrix: Matrix, stacks: int, overhead_s: float) -> float:
-    """Return how long a block of `stacks` takes, given what one costs beside its load."""
-    return stacks * (matrix.run.warmup + matrix.run.measure) + overhead_s
+def block_s(matrix: Matrix, stacks: int, overhead_s: float, *, searching: bool = False) -> float:
+    """Return how long a block of `stacks` takes, given what one costs beside its load.
+
+    `searching` for the capacity under an SLO takes as long as its server lets it, within
+    bounds: then this is what is usual.
+    """
+    measure_s = matrix.run.measure
+    if searching:
+        measure_s = max(SEARCH_MEASURES * measure_s, LEAST_SEARCH_S)
+    return stacks * (matrix.run.warmup + measure_s) + overhead_s
 
 
 def options(stack: Stack, setting: Setting) -> Mapping[str, object]:

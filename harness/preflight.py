@@ -23,7 +23,12 @@ def text(matrix: Matrix) -> str:
     ]
     cells = len(plan.cells(matrix))
     one_pass_s = sum(
-        plan.block_s(matrix, len(matrix.stacks_of(matrix.group(each.group))), BLOCK_OVERHEAD_S)
+        plan.block_s(
+            matrix,
+            len(matrix.stacks_of(matrix.group(each.group))),
+            BLOCK_OVERHEAD_S,
+            searching=matrix.group(each.group).slo is not None,
+        )
         for each in settings
     )
     passes = min(matrix.run.max_blocks, int(matrix.run.budget // one_pass_s))
@@ -46,6 +51,9 @@ def _line(matrix: Matrix, setting: Setting, among: list[Setting]) -> str:
     needed = {stack.name: plan.connections(stack, setting) for stack in stacks}
     room = _room(matrix)
     said = f"{setting_text(setting, among)}: {', '.join(needed)}"
+    slo = matrix.group(setting.group).slo
+    if slo is not None:
+        said += f"; capacity with {slo} over at most {setting.concurrency} connections of load"
     if room is None:
         return f"{said}; {sum(needed.values())} connections at once"
     if max(needed.values()) > room:

@@ -7,6 +7,7 @@ blocks' ratios, with a t interval, exponentiated.
 """
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -18,6 +19,9 @@ from scipy import special
 
 from harness import arrivals, histogram
 from harness.model import (
+    Capacity,
+    CapacityLimit,
+    CapacitySummary,
     Comparison,
     Cost,
     Errors,
@@ -42,6 +46,7 @@ OPEN_LOOP: tuple[Metric, ...] = ("p99_ms", "app_cpu_us")
 """What cells are compared in, the primary metric first. In an open loop req/s is the rate."""
 
 MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False, "p99_ms": False}
+LIMITS: tuple[CapacityLimit, ...] = ("time", "connections", "slo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,23 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         outcome="ok" if good else rows[-1].outcome,
         flags=_flags(rows),
         open_loop=arrivals.together(good),
+        capacity=_capacity([row.capacity for row in good]),
+    )
+
+
+def _capacity(blocks: Sequence[Capacity]) -> CapacitySummary:
+    rate = _rate([each.capacity_rps for each in blocks if each.capacity_rps is not None])
+    if rate is None:
+        return CapacitySummary()
+    limits = {each.capacity_limit for each in blocks}
+    concurrency = [each.capacity_concurrency for each in blocks if each.capacity_concurrency]
+    return CapacitySummary(
+        capacity_rps=rate.mean,
+        capacity_rps_lo=rate.lo,
+        capacity_rps_hi=rate.hi,
+        capacity_concurrency=statistics.median_low(concurrency),
+        # One block that might have found more makes more of the whole.
+        capacity_limit=next(each for each in LIMITS if each in limits),
     )
 
 

@@ -62,3 +62,14 @@ is degrading, or the machine changed under it."""
 
 MIN_WINDOW_S = 0.05
 """A block whose windows are shorter than this in all has measured start-up, not load."""
+
+SLO_ERROR_PCT = 0.1
+"""More failed requests than this break an SLO, however fast the others were answered."""
+
+SLO_ABOVE_PROBE = 3
+"""Answers that a probe wants above the SLO's percentile (p99: 300 in all). The rule of three:
+if all of so many keep the limit, fewer than 1 % do not, with 95 % confidence."""
+
+SLO_ABOVE_ANSWER = 10
+"""Answers that a verification lasts for, for the reason of `P99_MIN_REQUESTS`; where a server
+is too slow for that it must have `SLO_ABOVE_PROBE` of them, or it proves nothing."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness import arrivals, histogram, observation
+from harness.load.capacity import Probe
 from harness.load.job import Arrivals, Slice, TargetAnswer
 from harness.matrix import Matrix, parse
 from harness.model import Cost, Errors, Key, Latency, Machine, Observation, OpenLoopBlock, Work
@@ -188,3 +189,16 @@ def an_answer(
         answered=len(latencies_ns),
         failed=sum(count for count, _ in errors.values()),
     )
+
+
+def a_probe(concurrency: int = 1, **fields: Any) -> Probe:
+    """Return a probe that kept its SLO."""
+    ordinary: dict[str, Any] = {
+        "requests": 400,
+        "errors": 0,
+        "rps": 800.0 * concurrency,
+        "percentile_ns": 4_000_000,
+        "kept": True,
+        "took_s": 0.5,
+    }
+    return Probe(concurrency, **ordinary | fields)

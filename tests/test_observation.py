@@ -13,10 +13,11 @@ from scipy import stats as scipy_stats
 
 from harness import histogram
 from harness.arrivals import CLOSED_BLOCK
-from harness.load.job import Arrivals, TargetAnswer
-from harness.model import Observation, OpenLoop, OpenLoopBlock
+from harness.load.job import Arrivals, Searched, TargetAnswer
+from harness.model import Capacity, Observation, OpenLoop, OpenLoopBlock
 from harness.observation import NO_COST, NO_ERRORS, NO_LATENCY, measured, unmeasured
-from tests.factories import a_cost, a_key, a_slice, an_answer
+from harness.probes import encode
+from tests.factories import a_cost, a_key, a_probe, a_slice, an_answer
 
 MS = 1_000_000
 
@@ -39,6 +40,28 @@ def test_rates_and_costs_are_over_all_windows() -> None:
     assert row.generator_busy == pytest.approx(10 / 400)
     assert row.lag_p99_ms == 0.1
     assert (row.outcome, row.flags, row.reason) == ("ok", "", "")
+
+
+def test_at_capacity_the_bookkeeping_is_of_the_connections_that_were_used() -> None:
+    answer = an_answer([40 * MS] * 40, [a_slice(requests=40, window_ns=400 * MS)])
+    probes = (a_probe(1), a_probe(2), a_probe(2))
+    row = row_of(replace(answer, searched=Searched(probes, 2, "slo", "")))
+    assert (row.outcome, row.rps) == ("ok", 100.0)
+    assert row.littles_law == pytest.approx(100 * 0.040 / 2)
+    assert row.capacity == Capacity(100.0, 2, "slo", encode(probes))
+
+
+def test_a_search_in_vain_is_a_failure_with_its_reason_and_its_probes() -> None:
+    answer = an_answer([40 * MS] * 40, [a_slice(requests=40)], app=(3, "no"))
+    probes = (a_probe(1, kept=False),) * 2
+    row = row_of(replace(answer, searched=Searched(probes, None, "", "slo: p99 4 ms")))
+    assert (row.outcome, row.reason, row.rps, row.slices) == ("failed", "slo: p99 4 ms", None, 0)
+    assert row.capacity == Capacity(capacity_probes=encode(probes))
+    assert (row.by_class.err_app, json.loads(row.first_errors)) == (3, {"app": "no"})
+
+
+def test_a_cell_whose_concurrency_was_given_has_no_capacity() -> None:
+    assert row_of(an_answer([MS], [a_slice()])).capacity == Capacity()
 
 
 def test_a_closed_loop_has_no_figures_of_a_schedule() -> None:

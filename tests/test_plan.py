@@ -142,6 +142,14 @@ def test_a_block_takes_its_load_and_its_overhead() -> None:
     assert plan.block_s(a_matrix(run={"warmup": "1s", "measure": "2s"}), 4, 3.0) == 15.0
 
 
+@pytest.mark.parametrize(("measure", "search_s"), [("2s", 16), ("500ms", 8)])
+def test_a_block_that_searches_takes_several_times_its_measuring(
+    measure: str, search_s: float
+) -> None:
+    matrix = a_matrix(run={"warmup": "1s", "measure": measure})
+    assert plan.block_s(matrix, 4, 3.0, searching=True) == 4 * (1 + search_s) + 3
+
+
 def test_the_setting_gives_the_pool_its_size() -> None:
     options = plan.options(a_stack(pool_size=10, threads=40), a_key(pool_size=7).setting)
     assert options == {"pool_size": 7, "threads": 40}

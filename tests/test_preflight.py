@@ -22,6 +22,15 @@ def test_the_plan_names_cells_connections_and_time() -> None:
     ]
 
 
+def test_a_search_for_capacity_is_named_and_takes_longer() -> None:
+    lines = said(group=[{"name": "g", "endpoint": ["users_get"], "slo": "p99<50ms"}])
+    assert lines[0] == (
+        "users_get: base, other; capacity with p99 < 50ms over at most 256 connections of load; "
+        "20 connections of 93"
+    )
+    assert "one block of each takes about 37s" in lines[1]
+
+
 @pytest.mark.parametrize(
     ("room", "end"),
     [

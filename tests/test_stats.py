@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from harness import histogram, stats
-from harness.model import Comparison, Key, Observation, Verdict
+from harness.model import (
+    Capacity,
+    CapacityLimit,
+    CapacitySummary,
+    Comparison,
+    Key,
+    Observation,
+    Verdict,
+)
 from harness.observation import NO_COST, NO_LATENCY, unmeasured
 from tests.factories import a_cost, a_key, an_observation, blocks, some_errors
 
@@ -182,6 +190,40 @@ def test_percentiles_are_of_all_latencies_of_the_cell() -> None:
 def test_p99_is_blank_when_a_block_had_under_a_thousand(requests: list[int], blank: bool) -> None:
     rows = [an_observation(BASE, n, requests=each) for n, each in enumerate(requests, 1)]
     assert (stats.summarise(rows).latency.p99_ms is None) == blank
+
+
+def at_capacity(*found: tuple[float, int, CapacityLimit]) -> list[Observation]:
+    return [
+        an_observation(BASE, block, rps=rps, capacity=Capacity(rps, concurrency, limit))
+        for block, (rps, concurrency, limit) in enumerate(found, 1)
+    ]
+
+
+def test_a_capacity_is_the_mean_over_blocks_over_the_median_of_connections() -> None:
+    rows = at_capacity((900.0, 20, "slo"), (1000.0, 24, "slo"), (1100.0, 21, "slo"))
+    summary = stats.summarise(rows)
+    found = summary.capacity
+    assert (found.capacity_rps, found.capacity_rps_lo, found.capacity_rps_hi) == (
+        summary.rps,
+        summary.rps_lo,
+        summary.rps_hi,
+    )
+    assert (found.capacity_concurrency, found.capacity_limit) == (21, "slo")
+
+
+@pytest.mark.parametrize("limit", ["connections", "time"])
+def test_a_block_that_might_have_found_more_says_so_for_all(limit: CapacityLimit) -> None:
+    rows = at_capacity((900.0, 20, "slo"), (1000.0, 24, limit))
+    assert stats.summarise(rows).capacity.capacity_limit == limit
+
+
+def test_a_block_without_a_capacity_is_left_out_of_it() -> None:
+    failed = unmeasured(BASE, 2, "interleaved", "failed", "slo: p99 80 ms")
+    found = stats.summarise([*at_capacity((900.0, 20, "slo")), failed])
+    assert found.capacity.capacity_rps == pytest.approx(900.0)
+    assert found.capacity.capacity_concurrency == 20
+    assert found.flags == "failed: slo: p99 80 ms (1 of 2 blocks)"
+    assert stats.summarise([failed]).capacity == CapacitySummary()
 
 
 def test_costs_are_means_and_peaks_are_peaks() -> None:

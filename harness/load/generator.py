@@ -11,9 +11,10 @@ import functools
 import gc
 import itertools
 import random
+import resource
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvloop
@@ -22,14 +23,15 @@ from harness.load.job import Answer, Job, Target
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
 from harness.load.openloop import OpenLoader
+from harness.load.search import at_first, search
+from harness.load.slices import give, real_slice_s
 from harness.observe.cpu import DatabaseCpu, cpu_ns
-
-SLICE_PER_LATENCY = 20
-"""A slice lasts at least this many of the slowest target's median latencies, so that its
-edges, where connections start and stop in step, are a small part of it."""
 
 TICK_S = 0.01
 """How often timeouts are looked for and lag is sampled: no timer per request."""
+
+SPARE_DESCRIPTORS = 64
+"""For all that is no connection: clocks, pipes, the loop's own."""
 
 
 def main() -> None:
@@ -50,6 +52,7 @@ async def fire(job: Job) -> Answer:
         for each in job.targets
     ]
     lag = LagMeter(every_s(job.timeout_s))
+    allow_descriptors(sum(each.connections for each in job.targets) + SPARE_DESCRIPTORS)
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
@@ -57,10 +60,14 @@ async def fire(job: Job) -> Answer:
             await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders])
         slice_s = real_slice_s(job.slice_s, [each.warmup_median_ns for each in loaders])
         with ticking(job.timeout_s, [*(each.end_overdue for each in loaders), lag.tick]):
-            await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
+            if job.slo is None:
+                await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
+                answers = [each.answer() for each in loaders]
+            else:
+                closed = [each for each in loaders if isinstance(each, Loader)]
+                slice_s, answers = await search(job, job.slo, closed, lag.begin_anew)
         await asyncio.gather(*(each.close() for each in loaders))
-    answers = tuple(each.answer() for each in loaders)
-    return Answer(slice_s, answers, lag.p99_ns, lag.late_p99_ns)
+    return Answer(slice_s, tuple(answers), lag.p99_ns, lag.late_p99_ns)
 
 
 def loader(
@@ -68,36 +75,8 @@ def loader(
 ) -> Loader | OpenLoader:
     """Return what loads `target`: in a closed loop, or at the job's pace."""
     if job.pace is None:
-        return Loader(target, job.timeout_s, clocks, chance)
+        return Loader(target, job.timeout_s, clocks, chance, at_first(job, target))
     return OpenLoader(target, job.pace, job.timeout_s, clocks, chance)
-
-
-async def give(
-    rounds: Sequence[Sequence[int]],
-    each_s: float,
-    slice_s: float,
-    burdens: Sequence[Callable[[float], Awaitable[float]]],
-) -> None:
-    """Give slices, one at a time, round by round, until every target has had `each_s`.
-
-    A burden is called with the slice's length and returns the time to charge, which is
-    that length unless the target kept it waiting: so all get equally many slices, and a
-    server that does not answer cannot hold up the others for each of them.
-    """
-    left_s = [each_s] * len(burdens)
-    enough_s = slice_s * 1e-6  # sums of floats: 20 slices of 0.1 s are 2 s
-    for order in itertools.cycle(rounds):
-        if max(left_s) <= enough_s:
-            return
-        for index in order:
-            if left_s[index] > enough_s:
-                left_s[index] -= await burdens[index](slice_s)
-
-
-def real_slice_s(least_s: float, medians_ns: Sequence[int | None]) -> float:
-    """Return the length of a slice that is long for the slowest target too."""
-    slowest_ns = max((each for each in medians_ns if each is not None), default=0)
-    return max(least_s, SLICE_PER_LATENCY * slowest_ns / 1e9)
 
 
 def read_clocks(pids: Sequence[int], database: DatabaseCpu | None) -> Clocks:
@@ -111,6 +90,18 @@ def read_clocks(pids: Sequence[int], database: DatabaseCpu | None) -> Clocks:
         app_cpu_ns=cpu_ns(pids),
         db_cpu_ns=None if database is None else database.read(),
     )
+
+
+def allow_descriptors(wanted: int) -> None:
+    """Raise the soft limit on open files as far as `wanted`, if the hard one lets it.
+
+    A shell's 1,024 are the connections of four targets with 256 each.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # macOS has lower limits of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def every_s(timeout_s: float) -> float:

@@ -11,7 +11,10 @@ from typing import Any
 
 import orjson
 
+from harness.load.capacity import Probe
 from harness.load.pace import Pace
+from harness.model import CapacityLimit
+from harness.slo import Slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Request:
 class Target:
     """A server to load: `connections` are opened once and live as long as the job.
 
+    With an SLO they are the most to open, each when it is needed first.
     Each connection sends `requests` in turn, beginning at a different one.
     `pids` are the server's process tree, whose CPU clocks are read with each slice.
     """
@@ -54,6 +58,8 @@ class Job:
     `seed` decides which answers are compared byte by byte. With a `pace` the measuring is an
     open loop: each slice a stretch of that schedule, for all targets alike. Warm-up is a
     closed loop all the same, so that every connection has seen use at any rate.
+    With `slo` the capacity of each target is searched, and what is measured is load at that
+    capacity.
     """
 
     timeout_s: float
@@ -65,6 +71,7 @@ class Job:
     postmaster_pid: int | None = None
     seed: int = 0
     pace: Pace | None = None
+    slo: Slo | None = None
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""
@@ -77,6 +84,7 @@ class Job:
         fields["targets"] = tuple(_target(each) for each in fields["targets"])
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
         fields["pace"] = None if fields["pace"] is None else Pace(**fields["pace"])
+        fields["slo"] = None if fields["slo"] is None else Slo(**fields["slo"])
         return cls(**fields)
 
 
@@ -125,6 +133,20 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search for capacity found: `concurrency`, or None and the reason.
+
+    `probes` are in the order of time, verifications among them. For `limit` see
+    `harness.load.capacity.Found`.
+    """
+
+    probes: tuple[Probe, ...]
+    concurrency: int | None
+    limit: CapacityLimit
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetAnswer:
     """What one target did.
 
@@ -138,6 +160,8 @@ class TargetAnswer:
     opened after the first of each. `warmup_median_ns` is None when warm-up had no good
     answer. `answered` and `failed` count the good answers and the failed requests of the
     whole job: warm-up, ramps and drains included.
+
+    With an SLO all but the last two is of the verification that `searched` ended with.
     """
 
     name: str
@@ -150,6 +174,7 @@ class TargetAnswer:
     answered: int
     failed: int
     arrivals: Arrivals | None = None
+    searched: Searched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +225,7 @@ def _target_answer(fields: dict[str, Any]) -> TargetAnswer:
     fields["latencies_ns"] = base64.b64decode(fields["latencies_ns"])
     fields["slices"] = tuple(Slice(**each) for each in fields["slices"])
     fields["arrivals"] = None if fields["arrivals"] is None else _arrivals(fields["arrivals"])
+    fields["searched"] = None if fields["searched"] is None else _searched(fields["searched"])
     return TargetAnswer(**fields)
 
 
@@ -207,3 +233,8 @@ def _arrivals(fields: dict[str, Any]) -> Arrivals:
     for name in ("service_ns", "lags_ns", "waits_ns"):
         fields[name] = base64.b64decode(fields[name])
     return Arrivals(**fields)
+
+
+def _searched(fields: dict[str, Any]) -> Searched:
+    fields["probes"] = tuple(Probe(**each) for each in fields["probes"])
+    return Searched(**fields)

@@ -48,6 +48,11 @@ class LagMeter:
             self._sent_ns = now_ns
             self._there.send(b".")
 
+    def begin_anew(self) -> None:
+        """Leave the samples so far out of the percentiles."""
+        self._lags_ns = array("q")
+        self._late_ns = array("q")
+
     @property
     def p99_ns(self) -> int | None:
         """The 99th percentile of how long a byte waited; None without a sample."""

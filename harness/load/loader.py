@@ -5,7 +5,7 @@ import random
 import sys
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.load.connection import Connection
@@ -41,7 +41,8 @@ class Clocks:
 class Loader:
     """Owns a target's connections and what they told.
 
-    `read_clocks` is called at the opening and at the close of each window.
+    `read_clocks` is called at the opening and at the close of each window. `at_first` is how
+    many connections `open` opens, all of the target's if it is not given.
     """
 
     def __init__(
@@ -50,14 +51,16 @@ class Loader:
         timeout_s: float,
         read_clocks: Callable[[], Clocks],
         chance: random.Random,
+        at_first: int | None = None,
     ) -> None:
         self.target = target
         self._timeout_ns = round(timeout_s * 1e9)
         self._read_clocks = read_clocks
-        self._connections = [
-            Connection(self, (target.host, target.port), target.requests, i, timeout_s, chance)
-            for i in range(target.connections)
-        ]
+        self._timeout_s = timeout_s
+        self._chance = chance
+        self._at_first = target.connections if at_first is None else at_first
+        self._opened: list[Connection] = []
+        self._connections: list[Connection] = []
         self._tally = Tally()
         self._warm_up_ns: array[int] = array("q")
         self._latencies_ns: array[int] = array("q")
@@ -72,11 +75,21 @@ class Loader:
 
     async def open(self) -> None:
         """Connect; a connection that fails is tried again by its first request."""
-        await asyncio.gather(*(each.open() for each in self._connections))
+        await self.use(self._at_first)
+
+    async def use(self, connections: int) -> None:
+        """Give load over this many `connections` from now on, and open those that are not yet.
+
+        Call it between slices. Those not in use stay open.
+        """
+        fresh = [self._connection(i) for i in range(len(self._opened), connections)]
+        self._opened += fresh
+        self._connections = self._opened[:connections]
+        await asyncio.gather(*(each.open() for each in fresh))
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(*(each.close() for each in self._connections))
+        await asyncio.gather(*(each.close() for each in self._opened))
 
     async def warm(self, slice_s: float) -> float:
         """Give a slice of load of which only the latencies are kept; the seconds it took."""
@@ -115,11 +128,55 @@ class Loader:
         self._forget()
         return slice_s if late_s < slice_s else late_s + window_s
 
+    async def probe(self, to_go_s: Callable[[float, int], float], limit_s: float) -> None:
+        """Give load for one window, that of a slice, which lasts until `to_go_s` says 0.
+
+        It is told the seconds since the opening and the good answers since, and says how
+        many seconds to wait before it is asked again. The close may take `limit_s`.
+        """
+        self._tally.counting = True
+        self._start()
+        opening = await self._all_answer(
+            meanwhile=self._unwanted_ns.append, then=self._latencies_ns.append
+        )
+        begun_s, left_s = time.monotonic(), to_go_s(0.0, 0)
+        while left_s > 0:
+            await asyncio.sleep(left_s)
+            left_s = to_go_s(time.monotonic() - begun_s, len(self._latencies_ns))
+        closing = await self._all_answer_within(limit_s)
+        self._record(self._unwanted_ns.append)
+        self._keep_slice(opening, closing)
+        await self._stop()
+        self._tally.counting = False
+        self._forget()
+
+    def begin_anew(self) -> None:
+        """Leave what was measured and what failed so far out of the answer, but for its count."""
+        self._forgotten += len(self._latencies_ns)
+        self._latencies_ns = array("q")
+        self._slices = []
+        self._tally.begin_anew()
+
     def end_overdue(self) -> None:
         """Give up every request that has had no answer for the timeout; call it often."""
         limit_ns = time.monotonic_ns() - self._timeout_ns
         for each in self._connections:
             each.give_up_if_due_before(limit_ns)
+
+    @property
+    def latencies_ns(self) -> Sequence[int]:
+        """Those of the good answers in all windows so far."""
+        return self._latencies_ns
+
+    @property
+    def window_s(self) -> float:
+        """The length of all windows so far."""
+        return sum(each.window_ns for each in self._slices) / 1e9
+
+    @property
+    def errors(self) -> int:
+        """Requests that failed so far, those outside of the windows included."""
+        return sum(self._tally.errors.values())
 
     @property
     def warmup_median_ns(self) -> int | None:
@@ -139,6 +196,10 @@ class Loader:
             answered=len(self._warm_up_ns) + len(self._latencies_ns) + self._forgotten,
             failed=self._tally.all_failed,
         )
+
+    def _connection(self, number: int) -> Connection:
+        address, requests = (self.target.host, self.target.port), self.target.requests
+        return Connection(self, address, requests, number, self._timeout_s, self._chance)
 
     # What the connections tell.
 

@@ -30,6 +30,12 @@ class Tally:
         if self.counting:
             self.reconnects += 1
 
+    def begin_anew(self) -> None:
+        """Leave what was counted so far out of all but `all_failed`."""
+        self.reconnects = 0
+        self._errors = {}
+        self._messages = {}
+
     @property
     def errors(self) -> Mapping[str, int]:
         """Failed requests by class."""

@@ -5,7 +5,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,10 @@ UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 DOCUMENT = TypeAdapter(Document)
 """Made once: that takes longer than all the checking."""
 
+SLO_CONCURRENCY = 256
+"""The most connections to try for an SLO unless the group says it: more than keep any pool
+busy, and few enough for every server and every limit on open files."""
+
 SWEPT = ("pool_size",)
 """Options that come from a group's axis; given by hand they would say it twice."""
 
@@ -93,7 +97,8 @@ def parse(document: Mapping[str, Any], name: str) -> Matrix:
             f"run.name: results cannot go into a folder called {run_name!r}; "
             "give a name of letters, digits and . _ + -"
         )
-    return Matrix(run_name, checked.run, checked.database, stacks, tuple(checked.group))
+    groups = tuple(map(_with_bound, checked.group, document["group"]))
+    return Matrix(run_name, checked.run, checked.database, stacks, groups)
 
 
 def _check_values(value: object, loc: tuple[int | str, ...]) -> None:
@@ -204,8 +209,30 @@ def _check_group(group: Group, path: str, stacks: Mapping[str, Stack]) -> None:
             f"{path}.stacks: holds stacks of both lanes, which do different work; "
             "name those of one lane, or set mixed_lanes = true"
         )
+    if group.slo is not None:
+        _check_slo(group, path)
     if group.limit is not None and not {"users_list", "books_list"} & set(group.endpoint):
         raise BadInput(f"{path}.limit: none of the group's endpoints returns a list")
+
+
+def _check_slo(group: Group, path: str) -> None:
+    if group.rate is not None:
+        raise BadInput(
+            f"{path}.slo: the capacity under an SLO is searched in a closed loop, which has no "
+            "rate; give one of the two, or make two groups"
+        )
+    if len(group.concurrency) > 1:
+        raise BadInput(
+            f"{path}.concurrency: expected one number, the most connections to try, as slo is "
+            f"given; got {show(group.concurrency)}"
+        )
+
+
+def _with_bound(group: Group, given: Mapping[str, Any]) -> Group:
+    """Give a group whose capacity is searched room to search, unless it says how much."""
+    if group.slo is None or "concurrency" in given:
+        return group
+    return replace(group, concurrency=[SLO_CONCURRENCY])
 
 
 def _said(error: Any) -> str:

@@ -15,6 +15,7 @@ from harness.matrix.values import (
     Axis,
     Cpus,
     Name,
+    Objective,
     PositiveInt,
     Rates,
     Seconds,
@@ -128,7 +129,11 @@ EndpointName = Annotated[
 
 @dataclass(frozen=True)
 class Group:
-    """`[[group]]`: axes that expand to settings, and the stacks that take part."""
+    """`[[group]]`: axes that expand to settings, and the stacks that take part.
+
+    With `slo`, what is measured is the capacity that keeps it; `concurrency` is then one
+    number, the most connections to try.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -151,6 +156,7 @@ class Group:
     workers: Axis = field(default_factory=lambda: [1])
     limit: Axis | None = None
     rate: Rates | None = None
+    slo: Objective | None = None
 
 
 @dataclass(frozen=True)

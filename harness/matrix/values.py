@@ -7,6 +7,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainValidator,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
@@ -15,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from harness.duration import parse_duration
+from harness.slo import Slo, parse_slo
 
 RATE_MIN, RATE_MAX = 0.01, 100_000
 """req/s: one in 100 s, and more than a generator can send."""
@@ -53,6 +55,19 @@ def _duration(value: object) -> float:
         )
     try:
         return parse_duration(value)
+    except ValueError as error:
+        raise PydanticCustomError("expected", "{said}", {"said": str(error)}) from None
+
+
+def _slo(value: object) -> Slo:
+    if not isinstance(value, str):
+        raise PydanticCustomError(
+            "expected",
+            'expected an SLO such as "p99 < 50ms", got {value}',
+            {"value": show(value)},
+        )
+    try:
+        return parse_slo(value)
     except ValueError as error:
         raise PydanticCustomError("expected", "{said}", {"said": str(error)}) from None
 
@@ -103,6 +118,13 @@ Rates = Annotated[
     ],
     AfterValidator(distinct),
     expected("a list of rates in req/s"),
+]
+Objective = Annotated[
+    Slo,
+    PlainValidator(_slo),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\s*p(50|90|95|99)\s*<\s*\d+(\.\d+)?(ms|s|m|h)\s*$"}
+    ),
 ]
 Axis = Annotated[list[PositiveInt], AfterValidator(distinct), expected("a list of integers")]
 Cpus = Annotated[

@@ -9,8 +9,9 @@ from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
 from harness.model import Comparison, Metric, Setting, Summary
-from harness.results import doubts
+from harness.results import capacity, doubts
 from harness.results.tables import round_to, supported_places
+from harness.slo import Slo
 from harness.thresholds import CONFIDENCE, LATE_MS, SAME_WITHIN
 
 HEADINGS = (
@@ -68,13 +69,17 @@ def results_table(found: Findings, setting: Setting) -> str:
     if setting.rate is not None:
         return _table(OPEN_HEADINGS, (_open_row(found, each) for each in _soonest(found, setting)))
     rows = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
-    return _table(HEADINGS, (_row(found, each) for each in rows))
+    slo = found.slos.get(setting)
+    at_capacity = {} if slo is None else {"p50 ms": "connections", "p99 ms": f"p{slo.percent} ms"}
+    headings = [at_capacity.get(each, each) for each in HEADINGS]
+    return _table(headings, (_row(found, each) for each in rows))
 
 
 def _setting(found: Findings, setting: Setting) -> str:
     baseline = found.baselines.get(setting)
+    slo = found.slos.get(setting)
     facts = [
-        f"{setting.concurrency} connections",
+        capacity.fact(slo, setting) if slo else f"{setting.concurrency} connections",
         f"pool of {setting.pool_size}",
         f"{setting.workers} worker{'s' * (setting.workers > 1)}",
     ]
@@ -86,6 +91,8 @@ def _setting(found: Findings, setting: Setting) -> str:
         facts.append(f"baseline {baseline}")
     title = setting_text(setting, found.settings)
     parts = [f"## {title}", ", ".join(facts), results_table(found, setting)]
+    if slo:
+        parts.append(_probes(found, setting, slo))
     return "\n\n".join([*parts, *_twins(found, setting)])
 
 
@@ -103,6 +110,16 @@ def _twins(found: Findings, setting: Setting) -> list[str]:
     ]
 
 
+def _probes(found: Findings, setting: Setting, slo: Slo) -> str:
+    cells = found.of(setting)
+    said = (
+        "What the searches saw on the way, medians over blocks, struck through where the SLO "
+        "was mostly broken:"
+    )
+    headings, rows = capacity.probe_headings(cells, slo), capacity.probe_rows(found, cells)
+    return f"{said}\n\n{_table(headings, rows)}"
+
+
 def _row(found: Findings, cell: Summary) -> list[str]:
     pair = found.primary(cell.key)
     alone = DASH if found.baselines.get(cell.key.setting) is None else "baseline"
@@ -113,14 +130,20 @@ def _row(found: Findings, cell: Summary) -> list[str]:
         rate_text(cell),
         _ratio(pair) if pair else alone,
         verdict_text(pair, cell.blocks) if pair else "",
-        _number(cell.latency.p50_ms),
-        _number(cell.latency.p99_ms),
+        *_latencies(found, cell),
         _number(cell.cost.app_cpu_us),
         _number(cell.cost.db_cpu_us),
         _number(cell.cost.rss_end_mib),
         f"{cell.error_pct:.3g} %" if cell.errors and cell.error_pct else "0",
         _escaped("; ".join(filter(None, (cell.flags, pair.flags if pair else "")))),
     ]
+
+
+def _latencies(found: Findings, cell: Summary) -> tuple[str, str]:
+    if cell.key.setting not in found.slos:
+        return _number(cell.latency.p50_ms), _number(cell.latency.p99_ms)
+    connections = cell.capacity.capacity_concurrency
+    return _number(connections), _number(capacity.percentile_ms(found, cell))
 
 
 def _soonest(found: Findings, setting: Setting) -> list[Summary]:
@@ -151,7 +174,7 @@ def rate_text(cell: Summary) -> str:
     rate = round_to(cell.rps, places)
     if rate is None:
         return DASH
-    text = f"{rate:,}"
+    text = f"{'at least ' * capacity.at_least(cell)}{rate:,}"
     if cell.rps and cell.rps_lo is not None and cell.rps_hi is not None:
         text += f" {_spread(50 * (cell.rps_hi - cell.rps_lo) / cell.rps)}"
     return text
@@ -227,6 +250,7 @@ def _machine(found: Findings) -> list[str]:
 
 def _method(matrix: Matrix) -> str:
     run = matrix.run
+    searching = any(group.slo is not None for group in matrix.groups)
     alone = (
         "One server is up at a time."
         if run.schedule == "sequential"
@@ -242,7 +266,7 @@ def _method(matrix: Matrix) -> str:
         "ratios are made within a block, then averaged. "
         f"A verdict needs {run.min_blocks} blocks: `faster` and `slower` mean the interval lies "
         f"beyond {SAME_WITHIN:.0%}, with Holm's correction within a setting, `tie` that it lies "
-        f"within. {_loops(matrix)} CPU is per good answer."
+        f"within. {_loops(matrix)} CPU is per good answer." + f" {capacity.METHOD}" * searching
     )
 
 

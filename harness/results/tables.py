@@ -14,6 +14,8 @@ from harness.model import Comparison, Summary
 
 Record = TypeVar("Record")
 RATES = ("rps", "rps_lo", "rps_hi")
+CAPACITIES = ("capacity_rps", "capacity_rps_lo", "capacity_rps_hi")
+"""The same numbers again, where they are a capacity."""
 RATIOS = ("ratio", "lo", "hi")
 
 
@@ -74,7 +76,7 @@ def summary_row(summary: Summary) -> list[Any]:
     key = values(summary.key)
     measured = zip(columns(Summary)[len(key) :], values(summary)[len(key) :], strict=True)
     return key + [
-        round_to(value, places) if name in RATES else _significant(value)
+        round_to(value, places) if name in (*RATES, *CAPACITIES) else _significant(value)
         for name, value in measured
     ]
 

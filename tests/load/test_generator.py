@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import uvloop
 
-from harness.load.generator import fire, give, real_slice_s
+from harness.load.generator import fire
 from harness.load.job import Answer, Job, TargetAnswer
 from harness.load.lag import LagMeter
+from harness.load.slices import give, real_slice_s
 from tests.load.servers import BODY, Handler, answer_bytes, fired, job, keep_alive, target
 
 

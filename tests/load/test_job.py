@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, Request, Slice, Target, TargetAnswer
+from harness.load.job import Answer, Job, Request, Searched, Slice, Target, TargetAnswer
+from harness.slo import Slo
+from tests.factories import a_probe
 
 BYTES = st.binary(max_size=40)
 REQUESTS = st.builds(Request, raw=BYTES, status=st.integers(100, 599), body=st.none() | BYTES)
@@ -37,7 +41,9 @@ def test_a_job_survives_the_pipe(targets: list[Target], rounds: list[list[int]])
         targets=tuple(targets),
         rounds=tuple(tuple(each) for each in rounds),
     )
+    searching = replace(job, slo=Slo(99, 0.05))
     assert Job.from_json(job.to_json()) == job
+    assert Job.from_json(searching.to_json()) == searching
 
 
 @given(st.lists(SLICES, max_size=3), BYTES)
@@ -53,7 +59,9 @@ def test_an_answer_survives_the_pipe(slices: list[Slice], latencies_ns: bytes) -
         answered=5,
         failed=1,
     )
-    answer = Answer(slice_s=0.1, targets=(target,), lag_p99_ns=70_000, late_p99_ns=None)
+    probes = (a_probe(1), a_probe(2, percentile_ns=None))
+    searched = replace(target, searched=Searched(probes, 1, "slo", ""))
+    answer = Answer(slice_s=0.1, targets=(target, searched), lag_p99_ns=70_000, late_p99_ns=None)
     assert Answer.from_json(answer.to_json()) == answer
 
 

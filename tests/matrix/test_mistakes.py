@@ -21,6 +21,7 @@ RUN_KEYS = (
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'
 NAME = "expected a name of letters, digits and . _ + - (48 at most), got"
+SLO = 'expected an SLO such as "p99 < 50ms" (one of p50, p90, p95, p99, < and a duration), got'
 ADAPTER = "expected an adapter's name, or that of a module with its dots, got"
 ADAPTERS = "asyncpg_pool, psycopg_pool, sqlalchemy_async, sqlalchemy_sync"
 
@@ -167,6 +168,27 @@ GROUPS = [
     ("baseline = 1", "baseline: expected a stack's name, got 1"),
     ('baseline = "b"', "baseline: unknown stack 'b'; known: a"),
     ("mixed_lanes = 1", "mixed_lanes: expected true or false, got 1"),
+    ("slo = 1", 'slo: expected an SLO such as "p99 < 50ms", got 1'),
+    ("slo = []", 'slo: expected an SLO such as "p99 < 50ms", got []'),
+    ('slo = ""', f'slo: {SLO} ""'),
+    ('slo = "fast"', f'slo: {SLO} "fast"'),
+    ('slo = "p98 < 50ms"', f'slo: {SLO} "p98 < 50ms"'),
+    ('slo = "p99 < 50"', f'slo: {DURATION} " 50"'),
+    ('slo = "p99 < 0s"', "slo: expected a duration above zero, got 0"),
+    (
+        'slo = "p99 < 50ms"\nconcurrency = [8, 64]',
+        (
+            "concurrency: expected one number, the most connections to try, as slo is given; "
+            "got [8, 64]"
+        ),
+    ),
+    (
+        'slo = "p99 < 50ms"\nrate = [100]',
+        (
+            "slo: the capacity under an SLO is searched in a closed loop, which has no rate; "
+            "give one of the two, or make two groups"
+        ),
+    ),
 ]
 
 STACKS = [

@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+import harness
 from harness import plan
 from harness.errors import BadInput
 from harness.matrix import Affinity, Matrix, narrowed, parse, quick, read
 from harness.matrix.sections import Document
 from harness.results.resolved import to_toml
+from harness.slo import Slo
 from tests.factories import a_document, a_matrix
 
 PUBLISHED = Path(__file__).parents[2] / "matrix.toml"
+CAPACITY = Path(harness.__file__).parent / "scenarios" / "capacity.toml"
 STACKS = [
     {"name": "a", "adapter": "asyncpg_pool"},
     {"name": "b", "adapter": "psycopg_pool", "options": {"check": True}},
@@ -130,8 +133,20 @@ def test_quick_is_two_short_blocks_within_the_same_budget() -> None:
     assert run.warmup + run.measure < 1
 
 
+SEARCHING = {"name": "g", "endpoint": ["users_get"], "slo": "p95<7.5ms"}
+
+
+def test_a_group_with_an_slo_tries_256_connections_unless_it_says_how_many() -> None:
+    (group,) = a_matrix(group=[SEARCHING]).groups
+    assert (group.slo, group.concurrency) == (Slo(95, 0.0075), [256])
+    (group,) = a_matrix(group=[SEARCHING | {"concurrency": [40]}]).groups
+    assert group.concurrency == [40]
+    assert a_matrix().groups[0].concurrency == [16]
+
+
 MATRICES: dict[str, Callable[[], Matrix]] = {
     "published": lambda: read(PUBLISHED),
+    "scenario capacity": lambda: read(CAPACITY),
     "quick": lambda: quick(read(PUBLISHED)),
     "several": several,
     "one stack of many": lambda: narrowed(several(), ["c"]),
@@ -141,6 +156,8 @@ MATRICES: dict[str, Callable[[], Matrix]] = {
     "own affinity": lambda: a_matrix(
         run={"affinity": {"app": [0], "load": [1], "database": [1]}, "precision": 0.123456789}
     ),
+    "capacity": lambda: a_matrix(group=[SEARCHING]),
+    "capacity with its bound": lambda: a_matrix(group=[SEARCHING | {"concurrency": [40]}]),
     "settings": lambda: a_matrix(
         database={"settings": {"jit": False, "x": 'a"\nb', "y": 1.5, "max_connections": "300"}}
     ),
@@ -158,6 +175,7 @@ def test_the_resolved_matrix_is_read_as_the_one_that_was_measured(name: str) -> 
     assert plan.cells(again) == plan.cells(matrix)
     for one, other in zip(again.groups, matrix.groups, strict=True):
         assert again.stacks_of(one) == matrix.stacks_of(other)
+        assert one.slo == other.slo
         assert again.baseline_of(one) == matrix.baseline_of(other)
 
 

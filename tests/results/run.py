@@ -9,9 +9,11 @@ import orjson
 
 from harness import histogram
 from harness.checks import checked
+from harness.load.capacity import Probe
 from harness.matrix import Matrix
-from harness.model import Endpoint, Key, Latency, Observation
+from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation
 from harness.observation import NO_LATENCY, unmeasured
+from harness.probes import encode
 from tests.factories import (
     a_cost,
     a_key,
@@ -69,6 +71,12 @@ def the_matrix() -> Matrix:
                 "stacks": ["plain", "quick", "noisy", "broken"],
                 "rate": [800],
             },
+            {
+                "name": "capacity",
+                "endpoint": ["users_get"],
+                "stacks": ["plain", "quick", "alike", "broken"],
+                "slo": "p99<50ms",
+            },
         ],
     )
 
@@ -103,7 +111,7 @@ def row(key: Key, block: int, rps: float, app_cpu_us: float, **fields: Any) -> O
 
 
 def the_observations() -> list[Observation]:
-    return [*_users_get(), *_books_list(), *_matched(), *_alone(), *_steady()]
+    return [*_users_get(), *_books_list(), *_matched(), *_alone(), *_steady(), *_capacity()]
 
 
 def _users_get() -> Iterator[Observation]:
@@ -209,3 +217,44 @@ def scheduled(
             ),
         )
     )
+
+
+def _capacity() -> Iterator[Observation]:
+    """Searches that the SLO ended, that ran out of connections or of time, and in vain."""
+    keys = {
+        name: cell("capacity", "users_get", name, concurrency=256)
+        for name in ("plain", "quick", "alike", "broken")
+    }
+    for block, machine in enumerate((1.0, 1.1, 0.95), 1):
+        rate = 1500.0 * machine
+        yield capable(keys["plain"], block, rate, 40 + block, "slo")
+        yield capable(keys["quick"], block, 2.0 * rate + block, 256, "connections")
+        alike = capable(keys["alike"], block, rate + 2 * block, 48, "time" if block == 2 else "slo")
+        never = unmeasured(keys["alike"], block, "interleaved", "failed", GAVE_UP)
+        yield never if block == 3 else alike
+        tried = (Probe(1, 300, 0, 12.5, 80_000_000, False, 24.0),) * 2
+        yield replace(
+            unmeasured(keys["broken"], block, "interleaved", "failed", GAVE_UP),
+            capacity=Capacity(capacity_probes=encode(tried)),
+        )
+
+
+GAVE_UP = "slo: p99 80 ms at 1 connection, asked for < 50ms"
+
+
+def capable(
+    key: Key, block: int, rps: float, concurrency: int, limit: CapacityLimit
+) -> Observation:
+    """Return a row measured at capacity, and how a search may have come there."""
+    tried = [
+        Probe(
+            n, 300, 0, rps * min(1.0, n / 32), 45_000_000 * n // concurrency, n <= concurrency, 0.5
+        )
+        for n in (1, 2, 4, 8, 16, 32, 64, 128, 256)
+        if n <= 2 * concurrency
+    ]
+    verified = Probe(concurrency, int(2 * rps), 0, rps, 45_000_000 + block, True, 2.0)
+    probes = encode([*tried, verified])
+    capacity = Capacity(rps / 1.00000005, concurrency, limit, probes)
+    at_capacity = row(replace(key, concurrency=concurrency), block, rps, 400.0)
+    return replace(at_capacity, key=key, capacity=capacity)

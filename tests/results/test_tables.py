@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from harness.errors import BadInput
 from harness.model import (
     ERROR_CLASSES,
+    Capacity,
+    CapacityLimit,
     Comparison,
     Cost,
     Endpoint,
@@ -39,7 +41,8 @@ CELLS = (
     "err_timeout, err_connect, err_reset, err_body, app_cpu_us, db_cpu_us, load_cpu_us, "
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
     "littles_law, outcome, flags, offered_rps, service_p50_ms, service_p99_ms, "
-    "schedule_lag_p99_ms, late, dropped"
+    "schedule_lag_p99_ms, late, dropped, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
+    "capacity_concurrency, capacity_limit"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 
@@ -54,6 +57,7 @@ def test_the_columns_of_pairs_are_the_contracts() -> None:
 
 def test_blocks_hold_the_cells_columns_but_for_what_only_many_blocks_have() -> None:
     only_many = {"blocks", "rps_lo", "rps_hi", "errors", "error_pct"}
+    only_many |= {"capacity_rps_lo", "capacity_rps_hi"}
     assert set(CELLS.split(", ")) - only_many <= set(tables.columns(Observation))
 
 
@@ -113,6 +117,9 @@ OBSERVATIONS = st.builds(
         st.builds(OpenLoop, *[NUMBER] * 4, *[st.none() | COUNT] * 2),
         TEXT,
         TEXT,
+    ),
+    capacity=st.builds(
+        Capacity, NUMBER, st.none() | COUNT, st.sampled_from(get_args(CapacityLimit)), TEXT
     ),
 )
 

@@ -18,7 +18,8 @@ CELLS = (
     "err_pool_timeout,err_too_many_clients,err_database,err_app,err_timeout,err_connect,err_reset,"
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
     "db_pss_mib,connections,littles_law,outcome,flags,offered_rps,service_p50_ms,service_p99_ms,"
-    "schedule_lag_p99_ms,late,dropped"
+    "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
+    "capacity_concurrency,capacity_limit"
 )
 
 OPEN_LOOP = {
@@ -66,6 +67,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
             | OPEN_LOOP
             | ({"rps_lo", "rps_hi"} if alone else set())
         )
+        may_be_empty |= {name for name in cell if name.startswith("capacity_")}
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"
         assert cell["connections"] == "2"

@@ -1,0 +1,36 @@
+"""Slices: how long they are, and to whom each is given."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+
+SLICE_PER_LATENCY = 20
+"""A slice lasts at least this many of the slowest target's median latencies, so that its
+edges, where connections start and stop in step, are a small part of it."""
+
+
+async def give(
+    rounds: Sequence[Sequence[int]],
+    each_s: float,
+    slice_s: float,
+    burdens: Sequence[Callable[[float], Awaitable[float]]],
+) -> None:
+    """Give slices, one at a time, round by round, until every target has had `each_s`.
+
+    A burden is called with the slice's length and returns the time to charge, which is
+    that length unless the target kept it waiting: so all get equally many slices, and a
+    server that does not answer cannot hold up the others for each of them.
+    """
+    left_s = [each_s] * len(burdens)
+    enough_s = slice_s * 1e-6  # sums of floats: 20 slices of 0.1 s are 2 s
+    for order in itertools.cycle(rounds):
+        if max(left_s) <= enough_s:
+            return
+        for index in order:
+            if left_s[index] > enough_s:
+                left_s[index] -= await burdens[index](slice_s)
+
+
+def real_slice_s(least_s: float, medians_ns: Sequence[int | None]) -> float:
+    """Return the length of a slice that is long for the slowest target too."""
+    slowest_ns = max((each for each in medians_ns if each is not None), default=0)
+    return max(least_s, SLICE_PER_LATENCY * slowest_ns / 1e9)
