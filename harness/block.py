@@ -1,21 +1,24 @@
 """One block: fresh servers for every stack of a setting, verified, loaded, observed, stopped."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness import endpoints, plan
 from harness.bench import Bench
-from harness.database import activity
+from harness.ceilings import NOOP, PGBENCH, SHARE, is_ceiling, what_applies
+from harness.database import activity, pgbench
 from harness.database.dataset import restore_users
 from harness.endpoints import Call
 from harness.errors import ServerFailed
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, Request, Target
+from harness.load.job import Answer, Job, PgbenchTarget, Request, Target
 from harness.load.process import carry_out
 from harness.model import Cost, Key, Observation, Outcome, Schedule, Setting, Stack, key
-from harness.observation import measured, unmeasured
+from harness.observation import NO_COST, measured, unmeasured
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
 from harness.processes import tree
 from harness.server import Server, fetch, serve
@@ -55,8 +58,14 @@ class Block:
 
 
 async def measure(bench: Bench, setting: Setting, number: int) -> list[Observation]:
-    """Run block `number` of `setting`; one observation for each of its stacks, in their order."""
-    stacks = bench.matrix.stacks_of(bench.matrix.group(setting.group))
+    """Run block `number` of `setting`.
+
+    Returns one observation for each of its stacks, in their order, then of its ceilings.
+    """
+    stacks = [
+        *bench.matrix.stacks_of(bench.matrix.group(setting.group)),
+        *bench.matrix.ceilings,
+    ]
     block = _block(bench, setting, stacks, number)
     await restore_users(bench.address, bench.matrix.database.users)
     interleaved = block.schedule == "interleaved"
@@ -76,18 +85,24 @@ async def verify(bench: Bench, setting: Setting) -> dict[str, Live | Refused]:
 
 
 async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
-    """Measure the stacks that are up at the same time."""
-    bench.say(f"starting {len(stacks)} server{'s' * (len(stacks) > 1)}")
-    async with together([_served(bench, block.setting, stack) for stack in stacks]) as servers:
+    """Measure the stacks, and the ceilings, that are up at the same time."""
+    served = [stack for stack in stacks if stack != PGBENCH]
+    bench.say(f"starting {len(served)} server{'s' * (len(served) > 1)}")
+    async with together([_served(bench, block.setting, stack) for stack in served]) as servers:
         bench.say("checking answers")
-        found = await _verified(block, stacks, servers)
+        found = await _verified(block, served, servers)
         live = [each for each in found.values() if isinstance(each, Live)]
-        answer = await _load(bench, block, live) if live else None
+        tool = bench.pgbench if PGBENCH in stacks else None
+        answer = await _load(bench, block, live, tool) if live or tool else None
         costs = {each.stack.name: await _memory(bench, each) for each in live}
         bench.say("stopping")
     rows = []
     for stack in stacks:
-        each, its_key = found[stack.name], key(block.setting, stack)
+        its_key = key(block.setting, stack)
+        if stack == PGBENCH:
+            rows.append(_pgbench_row(block, its_key, answer if tool else None))
+            continue
+        each = found[stack.name]
         if isinstance(each, Refused):
             rows.append(
                 unmeasured(its_key, block.number, block.schedule, each.outcome, each.reason)
@@ -99,7 +114,7 @@ async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Ob
 
 
 def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Cost) -> Observation:
-    return measured(
+    row = measured(
         its_key,
         block.number,
         block.schedule,
@@ -108,6 +123,24 @@ def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Co
         lag_p99_ns=answer.lag_p99_ns,
         memory=memory,
     )
+    return what_applies(row) if is_ceiling(its_key) else row
+
+
+def _pgbench_row(block: Block, its_key: Key, answer: Answer | None) -> Observation:
+    """Return the row of pgbench, the last target of `answer`; without one there is no pgbench."""
+    if answer is None:
+        reason = pgbench.MISSING
+        return unmeasured(its_key, block.number, block.schedule, "unsupported", reason)
+    row = measured(
+        its_key,
+        block.number,
+        block.schedule,
+        answer.targets[-1],
+        slice_s=answer.slice_s,
+        lag_p99_ns=answer.lag_p99_ns,
+        memory=replace(NO_COST, connections=plan.connections(PGBENCH, block.setting)),
+    )
+    return what_applies(row)
 
 
 def _block(bench: Bench, setting: Setting, stacks: Sequence[Stack], number: int) -> Block:
@@ -123,7 +156,7 @@ def _served(bench: Bench, setting: Setting, stack: Stack) -> AbstractAsyncContex
     return serve(
         bench.processes,
         name=stack.name,
-        adapter=stack.adapter,
+        adapter="adapters.noop" if stack == NOOP else stack.adapter,
         options=plan.options(stack, setting),
         dsn=bench.address.dsn(application_name(stack)),
         password=bench.address.password,
@@ -150,7 +183,7 @@ async def _verified(
             raise server
         else:
             found[stack.name] = await _answers(block, stack, server)
-    live = [each for each in found.values() if isinstance(each, Live)]
+    live = [each for each in found.values() if isinstance(each, Live) and each.stack != NOOP]
     if live and not any(call.varies for call in block.calls):
         # The answer most stacks give is taken for the right one; of equals, the first's.
         (right, _), *_ = Counter(each.bodies for each in live).most_common(1)
@@ -160,9 +193,13 @@ async def _verified(
     return found
 
 
+def _calls(block: Block, stack: Stack) -> Sequence[Call]:
+    return [endpoints.NOOP] if stack == NOOP else block.calls
+
+
 async def _answers(block: Block, stack: Stack, server: Server) -> Live | Refused:
     bodies = []
-    for call in block.calls:
+    for call in _calls(block, stack):
         try:
             answer = await fetch(server, call.method, call.path, call.body)
         except (OSError, ValueError) as error:
@@ -195,26 +232,48 @@ def _difference(block: Block, mine: Sequence[bytes], right: Sequence[bytes]) -> 
     raise AssertionError("called for bodies that are equal")
 
 
-async def _load(bench: Bench, block: Block, live: Sequence[Live]) -> Answer:
+async def _load(bench: Bench, block: Block, live: Sequence[Live], tool: str | None) -> Answer:
+    """Load the `live` servers in turn with each other, and the database with `tool` if given."""
     run = bench.matrix.run
-    job = Job(
-        timeout_s=run.timeout,
-        slice_s=run.slice,
-        warmup_s=run.warmup,
-        measure_s=run.measure,
-        targets=tuple(_target(block, each) for each in live),
-        rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, len(live))),
-        postmaster_pid=bench.postmaster_pid,
-        seed=run.seed,
+    address = bench.address
+    with bench.processes.directory("pg-stack-harness-pgbench-") as folder:
+        last = None if tool is None else _pgbench_target(bench, block.setting, tool, Path(folder))
+        targets = tuple(_target(block, each) for each in live)
+        parts = len(live) + (last is not None)
+        job = Job(
+            timeout_s=run.timeout,
+            slice_s=run.slice,
+            warmup_s=run.warmup,
+            measure_s=run.measure,
+            targets=targets,
+            rounds=tuple(plan.rounds(bench.matrix, block.setting, block.number, parts)),
+            postmaster_pid=bench.postmaster_pid,
+            seed=run.seed,
+            pgbench=last,
+        )
+        load_s = sum(job.shares) * (run.warmup + run.measure)
+        bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
+        return await carry_out(
+            job,
+            bench.processes,
+            cpus=bench.places.load,
+            deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
+            env=None if tool is None else pgbench.environment(os.environ, address.password),
+        )
+
+
+def _pgbench_target(bench: Bench, setting: Setting, tool: str, folder: Path) -> PgbenchTarget:
+    section, clients = bench.matrix.database, plan.connections(PGBENCH, setting)
+    (folder / pgbench.SCRIPT).write_text(pgbench.script(setting, users=section.users))
+    argv = pgbench.command(
+        tool,
+        setting,
+        books=section.books,
+        dsn=bench.address.dsn(application_name(PGBENCH)),
+        clients=clients,
+        folder=folder,
     )
-    load_s = len(live) * (run.warmup + run.measure)
-    bench.say(f"load: {load_s:.1f} s in slices of {run.slice * 1000:.0f} ms")
-    return await carry_out(
-        job,
-        bench.processes,
-        cpus=bench.places.load,
-        deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
-    )
+    return PgbenchTarget(PGBENCH.name, argv, clients, str(folder), SHARE)
 
 
 def _target(block: Block, live: Live) -> Target:
@@ -225,7 +284,7 @@ def _target(block: Block, live: Live) -> Target:
             status=call.status,
             body=None if call.varies else body,
         )
-        for call, body in zip(block.calls, live.bodies, strict=True)
+        for call, body in zip(_calls(block, live.stack), live.bodies, strict=True)
     )
     return Target(
         name=live.stack.name,
@@ -234,6 +293,7 @@ def _target(block: Block, live: Live) -> Target:
         connections=block.setting.concurrency,
         requests=requests,
         pids=live.pids,
+        share=SHARE if live.stack == NOOP else 1.0,
     )
 
 

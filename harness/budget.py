@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness import plan
+from harness import ceilings, plan
 from harness.matrix import Matrix
 from harness.model import Observation, Setting
 
@@ -48,7 +48,8 @@ class Budget:
         """Add the warm-up and the slices that the cells of a block were given."""
         for row in rows:
             if row.slice_ms is not None:
-                self.load_s += self._matrix.run.warmup + row.slices * row.slice_ms / 1000
+                warmup_s = ceilings.share(row.key) * self._matrix.run.warmup
+                self.load_s += warmup_s + row.slices * row.slice_ms / 1000
 
     def standing(self, number: int, setting: Setting) -> Standing:
         """Return where block `number` stands; the run ends by budget or by its last block."""

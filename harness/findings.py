@@ -20,6 +20,7 @@ class Findings:
     comparisons: Mapping[tuple[Key, Metric], Comparison]
     baselines: Mapping[Setting, str]
     first_errors: Mapping[Key, Mapping[str, str]]
+    ceilings: Mapping[Key, Summary]
 
     @property
     def settings(self) -> list[Setting]:
@@ -29,6 +30,15 @@ class Findings:
     def of(self, setting: Setting) -> list[Summary]:
         """Return the summaries of the cells of `setting`."""
         return [each for key, each in self.summaries.items() if key.setting == setting]
+
+    def ceilings_of(self, setting: Setting) -> list[Summary]:
+        """Return the summaries of the ceilings of `setting`, which are in none of the above."""
+        return [each for key, each in self.ceilings.items() if key.setting == setting]
+
+    def nearer_ceiling(self, setting: Setting) -> Summary | None:
+        """Return the ceiling of `setting` with the lower rate: what would stop a stack first."""
+        known = [each for each in self.ceilings_of(setting) if each.outcome == "ok" and each.rps]
+        return min(known, key=lambda each: each.rps or 0.0, default=None)
 
 
 def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
@@ -57,6 +67,9 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             key.setting: name for key in order if (name := baseline_of[key.group]) is not None
         },
         first_errors={key: found for key, found in messages.items() if found},
+        ceilings={
+            key: stats.summarise(cells[key]) for key in plan.ceilings(matrix) if key in cells
+        },
     )
 
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, product
 
+from harness.ceilings import NOOP, SHARE
 from harness.matrix import Group, Matrix
 from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
 
@@ -40,6 +41,11 @@ def cells(matrix: Matrix) -> list[Key]:
     ]
 
 
+def ceilings(matrix: Matrix) -> list[Key]:
+    """Return the key of every ceiling's cell of the matrix, in its order."""
+    return [key(setting, each) for setting in settings(matrix) for each in matrix.ceilings]
+
+
 def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:
     """Yield (block number from 1, settings in the order of that pass), up to `max_blocks`."""
     for number in count(1):
@@ -61,6 +67,8 @@ def connections(stack: Stack, setting: Setting) -> int:
 
     SQLAlchemy's overflow of -1 has no end: then it is one for each request under way.
     """
+    if stack == NOOP:
+        return 0
     overflow = stack.options.get("max_overflow", 0)
     if not isinstance(overflow, int):
         overflow = 0
@@ -76,7 +84,8 @@ def schedule(matrix: Matrix, setting: Setting, stacks: Sequence[Stack], availabl
 
 def block_s(matrix: Matrix, stacks: int, overhead_s: float) -> float:
     """Return how long a block of `stacks` takes, given what one costs beside its load."""
-    return stacks * (matrix.run.warmup + matrix.run.measure) + overhead_s
+    shares = stacks + SHARE * len(matrix.ceilings)
+    return shares * (matrix.run.warmup + matrix.run.measure) + overhead_s
 
 
 def options(stack: Stack, setting: Setting) -> Mapping[str, object]:

@@ -40,15 +40,19 @@ def _line(matrix: Matrix, setting: Setting, among: list[Setting]) -> str:
     stacks = matrix.stacks_of(matrix.group(setting.group))
     needed = {stack.name: plan.connections(stack, setting) for stack in stacks}
     room = _room(matrix)
+    beside = {each.name: plan.connections(each, setting) for each in matrix.ceilings}
     said = f"{setting_text(setting, among)}: {', '.join(needed)}"
+    if beside:
+        said += f"; ceilings {', '.join(beside)}"
+    together = sum(needed.values()) + sum(beside.values())
     if room is None:
-        return f"{said}; {sum(needed.values())} connections at once"
+        return f"{said}; {together} connections at once"
     if max(needed.values()) > room:
         most = max(needed, key=lambda name: needed[name])
         return f"{said}; {most} needs {needed[most]} connections of {room}: it will be refused some"
-    if sum(needed.values()) > room:
-        return f"{said}; {sum(needed.values())} connections of {room}: one stack at a time"
-    return f"{said}; {sum(needed.values())} connections of {room}"
+    if together > room:
+        return f"{said}; {together} connections of {room}: one stack at a time"
+    return f"{said}; {together} connections of {room}"
 
 
 def _room(matrix: Matrix) -> int | None:

@@ -21,6 +21,7 @@ import uvloop
 from harness.load.job import Answer, Job
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
+from harness.load.pgbench import Pgbench
 from harness.observe.cpu import DatabaseCpu, cpu_ns
 
 SLICE_PER_LATENCY = 20
@@ -40,23 +41,28 @@ def main() -> None:
 
 async def fire(job: Job) -> Answer:
     """Do the job. Raises ValueError when its rounds never come to one of its targets."""
-    if set(range(len(job.targets))) - set(itertools.chain(*job.rounds)):
+    shares = job.shares
+    if set(range(len(shares))) - set(itertools.chain(*job.rounds)):
         raise ValueError("rounds: expected every target in at least one of them")
     database = None if job.postmaster_pid is None else DatabaseCpu(job.postmaster_pid)
     chance = random.Random(job.seed)
-    loaders = [
+    loaders: list[Loader | Pgbench] = [
         Loader(each, job.timeout_s, functools.partial(read_clocks, each.pids, database), chance)
         for each in job.targets
     ]
+    if job.pgbench is not None:
+        loaders.append(Pgbench(job.pgbench, job.timeout_s, database))
     lag = LagMeter()
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
             least_s = min(job.slice_s, job.warmup_s)
-            await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders])
+            warm = [each.warm for each in loaders]
+            await give(job.rounds, job.warmup_s, least_s, warm, shares)
         slice_s = real_slice_s(job.slice_s, [each.warmup_median_ns for each in loaders])
         with ticking(job.timeout_s, [*(each.end_overdue for each in loaders), lag.tick]):
-            await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
+            measure = [each.measure for each in loaders]
+            await give(job.rounds, job.measure_s, slice_s, measure, shares)
         await asyncio.gather(*(each.close() for each in loaders))
     return Answer(slice_s, tuple(each.answer() for each in loaders), lag.p99_ns)
 
@@ -66,20 +72,27 @@ async def give(
     each_s: float,
     slice_s: float,
     burdens: Sequence[Callable[[float], Awaitable[float]]],
+    shares: Sequence[float] = (),
 ) -> None:
     """Give slices, one at a time, round by round, until every target has had `each_s`.
+
+    A target of less than a whole share of that (`shares`: 1 each unless given) sits rounds
+    out, so that its slices spread over all of the time.
 
     A burden is called with the slice's length and returns the time to charge, which is
     that length unless the target kept it waiting: so all get equally many slices, and a
     server that does not answer cannot hold up the others for each of them.
     """
-    left_s = [each_s] * len(burdens)
+    whole_s = [each_s * share for share in shares or [1.0] * len(burdens)]
+    left_s = list(whole_s)
     enough_s = slice_s * 1e-6  # sums of floats: 20 slices of 0.1 s are 2 s
     for order in itertools.cycle(rounds):
         if max(left_s) <= enough_s:
             return
+        most_left = max(left / whole for left, whole in zip(left_s, whole_s, strict=True))
         for index in order:
-            if left_s[index] > enough_s:
+            due = left_s[index] / whole_s[index] >= most_left - 1e-6
+            if due and left_s[index] > enough_s:
                 left_s[index] -= await burdens[index](slice_s)
 
 

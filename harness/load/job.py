@@ -31,6 +31,7 @@ class Target:
 
     Each connection sends `requests` in turn, beginning at a different one.
     `pids` are the server's process tree, whose CPU clocks are read with each slice.
+    `share` is how much of the job's warm-up and measuring time it gets.
     """
 
     name: str
@@ -39,6 +40,22 @@ class Target:
     connections: int
     requests: tuple[Request, ...]
     pids: tuple[int, ...] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PgbenchTarget:
+    """A target that pgbench loads, which `argv` starts; its password is in the environment.
+
+    It runs until it is told to end, over `connections`, and writes a line a transaction to
+    files in `folder` whose names begin with "log". `share` as of a `Target`.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    connections: int
+    folder: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +67,7 @@ class Job:
     and from the start again when they run out. `slice_s` is the least length of a slice.
     `postmaster_pid` is the database whose CPU is charged to the target under load.
     `seed` decides which answers are compared byte by byte.
+    `pgbench` comes after the targets, in rounds as in the answer.
     """
 
     timeout_s: float
@@ -60,6 +78,13 @@ class Job:
     rounds: tuple[tuple[int, ...], ...]
     postmaster_pid: int | None = None
     seed: int = 0
+    pgbench: PgbenchTarget | None = None
+
+    @property
+    def shares(self) -> list[float]:
+        """The share of each target, in the order of rounds."""
+        last = [] if self.pgbench is None else [self.pgbench.share]
+        return [each.share for each in self.targets] + last
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""
@@ -71,6 +96,7 @@ class Job:
         fields = orjson.loads(document)
         fields["targets"] = tuple(_target(each) for each in fields["targets"])
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
+        fields["pgbench"] = None if fields["pgbench"] is None else _pgbench(fields["pgbench"])
         return cls(**fields)
 
 
@@ -119,7 +145,7 @@ class TargetAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the generator did. Its targets are in the job's order.
+    """What the generator did. Its targets are in the job's order, pgbench the last.
 
     `slice_s` is the real length of a slice. `lag_p99_ns` is how long an event that is
     ready waits until the generator serves it (None when never sampled).
@@ -151,6 +177,11 @@ def _target(fields: dict[str, Any]) -> Target:
     fields["requests"] = tuple(_request(each) for each in fields["requests"])
     fields["pids"] = tuple(fields["pids"])
     return Target(**fields)
+
+
+def _pgbench(fields: dict[str, Any]) -> PgbenchTarget:
+    fields["argv"] = tuple(fields["argv"])
+    return PgbenchTarget(**fields)
 
 
 def _request(fields: dict[str, Any]) -> Request:

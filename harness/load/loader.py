@@ -192,8 +192,8 @@ class Loader:
                 start_ns=opening.now_ns,
                 window_ns=closing.now_ns - opening.now_ns,
                 requests=len(self._latencies_ns) - sum(each.requests for each in self._slices),
-                app_cpu_ns=_difference(opening.app_cpu_ns, closing.app_cpu_ns),
-                db_cpu_ns=_difference(opening.db_cpu_ns, closing.db_cpu_ns),
+                app_cpu_ns=difference(opening.app_cpu_ns, closing.app_cpu_ns),
+                db_cpu_ns=difference(opening.db_cpu_ns, closing.db_cpu_ns),
                 load_cpu_ns=closing.load_cpu_ns - opening.load_cpu_ns,
             )
         )
@@ -208,7 +208,8 @@ class Loader:
             self._drained = None
 
 
-def _difference(opening_ns: int | None, closing_ns: int | None) -> int | None:
+def difference(opening_ns: int | None, closing_ns: int | None) -> int | None:
+    """Return what a clock counted between two readings; None where it could not be read."""
     return None if opening_ns is None or closing_ns is None else closing_ns - opening_ns
 
 

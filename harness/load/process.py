@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Mapping
 
 from harness.errors import NothingMeasurable
 from harness.load.job import Answer, Job
@@ -15,6 +16,7 @@ async def carry_out(
     *,
     cpus: frozenset[int] | None = None,
     deadline_s: float | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Answer:
     """Give `job` to a generator process on `cpus`. Cancelling ends the process.
 
@@ -29,7 +31,9 @@ async def carry_out(
         told.write(job.to_json())
         told.seek(0)
         argv = [sys.executable, "-m", "harness.load.generator"]
-        async with processes.start(argv, cpus=cpus, stdin=told, stdout=said, stderr=log) as process:
+        async with processes.start(
+            argv, env=env, cpus=cpus, stdin=told, stdout=said, stderr=log
+        ) as process:
             try:
                 code = await asyncio.wait_for(finished(process), deadline_s)
             except TimeoutError:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from harness import ceilings
 from harness.errors import BadInput
 from harness.matrix.sections import DatabaseSection, Group, Run
 from harness.model import Stack
@@ -29,6 +30,11 @@ class Matrix:
             for name, stack in self.stacks.items()
             if group.stacks is None or name in group.stacks
         ]
+
+    @property
+    def ceilings(self) -> tuple[Stack, ...]:
+        """The rows beside the stacks of every setting; none when the run does without."""
+        return ceilings.ALL if self.run.ceilings else ()
 
     def baseline_of(self, group: Group) -> str | None:
         """Return the stack the others of `group` are compared with, if it has one."""

@@ -13,6 +13,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from adapters import registry
+from harness import ceilings
 from harness.duration import format_duration
 from harness.errors import BadInput
 from harness.matrix.matrix import Matrix
@@ -150,6 +151,11 @@ def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
     for index, section in enumerate(sections):
         if section.name in stacks:
             raise BadInput(f"stack[{index}].name: a second stack is called {section.name!r}")
+        if section.name in ceilings.NAMES:
+            raise BadInput(
+                f"stack[{index}].name: {section.name!r} is what a ceiling beside the stacks is "
+                "called; choose another name"
+            )
         stacks[section.name] = _stack(section, f"stack[{index}]")
     return stacks
 

@@ -79,6 +79,7 @@ class Run:
     ] = "auto"
     timeout: Seconds = 10.0
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
+    ceilings: Annotated[bool, expected("true or false")] = True
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import stats
+from harness.ceilings import SHARE
 from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
 from harness.model import Comparison, Setting, Summary
+from harness.results import ceilings
 from harness.results.tables import round_to, supported_places
 from harness.thresholds import CONFIDENCE, SAME_WITHIN
 
@@ -42,9 +44,17 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
 
 
 def results_table(found: Findings, setting: Setting) -> str:
-    """Return the Markdown table of one setting: a row a stack, fastest first."""
-    rows = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
-    return _table(HEADINGS, (_row(found, each) for each in rows))
+    """Return the Markdown table of one setting: a row a stack, fastest first, then ceilings."""
+    stacks = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
+    rows = [_row(found, each) for each in stacks]
+    limits = found.ceilings_of(setting)
+    if not limits:
+        return _table(HEADINGS, rows)
+    rows = ceilings.with_shares(found, setting, stacks, rows)
+    rows += [ceilings.set_apart(_row(found, each)) for each in limits]
+    return _table(
+        (*HEADINGS[: ceilings.PLACE], ceilings.HEADING, *HEADINGS[ceilings.PLACE :]), rows
+    )
 
 
 def _setting(found: Findings, setting: Setting) -> str:
@@ -164,6 +174,17 @@ def _method(matrix: Matrix) -> str:
         "within. Load is closed-loop: each connection sends its next request when the last is "
         "answered, so req/s is capacity at that concurrency, and latency is that of a server "
         "kept busy. CPU is per good answer."
+    ) + _ceilings(matrix)
+
+
+def _ceilings(matrix: Matrix) -> str:
+    if not matrix.run.ceilings:
+        return ""
+    return (
+        " Two ceilings stand below the stacks and are none of them: `noop` is the same server "
+        "asked for nothing that needs a database, `pgbench` the database's own tool doing the "
+        f"endpoint's SQL over as many connections as a pool has. Each had {SHARE:.0%} of a "
+        "stack's load, in the same slices."
     )
 
 

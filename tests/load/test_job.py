@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, Request, Slice, Target, TargetAnswer
+from harness.load.job import Answer, Job, PgbenchTarget, Request, Slice, Target, TargetAnswer
 
 BYTES = st.binary(max_size=40)
 REQUESTS = st.builds(Request, raw=BYTES, status=st.integers(100, 599), body=st.none() | BYTES)
@@ -14,6 +14,15 @@ TARGETS = st.builds(
     connections=st.integers(1, 100),
     requests=st.lists(REQUESTS, max_size=3).map(tuple),
     pids=st.lists(st.integers(1, 99999), max_size=3).map(tuple),
+    share=st.floats(0.01, 1.0),
+)
+PGBENCHES = st.builds(
+    PgbenchTarget,
+    name=st.just("pgbench"),
+    argv=st.lists(st.text(max_size=10), max_size=3).map(tuple),
+    connections=st.integers(1, 100),
+    folder=st.text(max_size=10),
+    share=st.floats(0.01, 1.0),
 )
 NANOSECONDS = st.integers(0, 2**53)
 SLICES = st.builds(
@@ -27,8 +36,14 @@ SLICES = st.builds(
 )
 
 
-@given(st.lists(TARGETS, max_size=3), st.lists(st.lists(st.integers(0, 9), max_size=3)))
-def test_a_job_survives_the_pipe(targets: list[Target], rounds: list[list[int]]) -> None:
+@given(
+    st.lists(TARGETS, max_size=3),
+    st.lists(st.lists(st.integers(0, 9), max_size=3)),
+    st.none() | PGBENCHES,
+)
+def test_a_job_survives_the_pipe(
+    targets: list[Target], rounds: list[list[int]], pgbench: PgbenchTarget | None
+) -> None:
     job = Job(
         timeout_s=10.0,
         slice_s=0.1,
@@ -36,6 +51,7 @@ def test_a_job_survives_the_pipe(targets: list[Target], rounds: list[list[int]])
         measure_s=2.0,
         targets=tuple(targets),
         rounds=tuple(tuple(each) for each in rounds),
+        pgbench=pgbench,
     )
     assert Job.from_json(job.to_json()) == job
 
