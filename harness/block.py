@@ -55,10 +55,13 @@ class Block:
     number: int
     schedule: Schedule
     calls: Sequence[Call]
+    generators: int = 1
 
 
-async def measure(bench: Bench, setting: Setting, number: int) -> list[Observation]:
-    """Run block `number` of `setting`.
+async def measure(
+    bench: Bench, setting: Setting, number: int, generators: int
+) -> list[Observation]:
+    """Run block `number` of `setting`, with load from as many processes as `generators`.
 
     Returns one observation for each of its stacks, in their order, then of its ceilings.
     """
@@ -66,7 +69,7 @@ async def measure(bench: Bench, setting: Setting, number: int) -> list[Observati
         *bench.matrix.stacks_of(bench.matrix.group(setting.group)),
         *bench.matrix.ceilings,
     ]
-    block = _block(bench, setting, stacks, number)
+    block = replace(_block(bench, setting, stacks, number), generators=generators)
     await restore_users(bench.address, bench.matrix.database.users)
     interleaved = block.schedule == "interleaved"
     batches = [stacks] if interleaved else [[stack] for stack in stacks]
@@ -122,6 +125,7 @@ def _observed(block: Block, its_key: Key, index: int, answer: Answer, memory: Co
         slice_s=answer.slice_s,
         lag_p99_ns=answer.lag_p99_ns,
         memory=memory,
+        generators=answer.generators,
     )
     return what_applies(row) if is_ceiling(its_key) else row
 
@@ -259,6 +263,7 @@ async def _load(bench: Bench, block: Block, live: Sequence[Live], tool: str | No
             cpus=bench.places.load,
             deadline_s=2 * load_s + 4 * run.timeout + GENERATOR_GRACE_S,
             env=None if tool is None else pgbench.environment(os.environ, address.password),
+            generators=block.generators if live else 1,
         )
 
 

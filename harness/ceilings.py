@@ -42,4 +42,4 @@ def what_applies(row: Observation) -> Observation:
     if row.key.stack == NOOP.name:
         cost = replace(row.cost, db_cpu_us=None, db_pss_mib=None, connections=None)
         return replace(row, cost=cost)
-    return replace(row, littles_law=None, generator_busy=None, lag_p99_ms=None)
+    return replace(row, littles_law=None, generator_busy=None, lag_p99_ms=None, generators=None)

@@ -177,7 +177,7 @@ class Observation:
     `lag_p99_ms` how long a ready answer waited for it. `flags` are doubts, joined by
     "; ". `reason` says why there is no number. `first_errors` is a JSON object with
     the first message of each class met, `latencies` every latency in the bins of
-    `harness.histogram`.
+    `harness.histogram`. `generators` is how many processes gave the load.
     """
 
     key: Key
@@ -201,6 +201,7 @@ class Observation:
     reason: str
     first_errors: str
     latencies: str
+    generators: int | None
 
 
 @dataclass(frozen=True, slots=True)

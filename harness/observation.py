@@ -59,6 +59,7 @@ def unmeasured(
         reason=" ".join(reason.split())[:REASON_CHARS_MAX],
         first_errors="",
         latencies="",
+        generators=None,
     )
 
 
@@ -71,6 +72,7 @@ def measured(
     slice_s: float,
     lag_p99_ns: int | None,
     memory: Cost,
+    generators: int = 1,
 ) -> Observation:
     """Return the row of a cell that had load.
 
@@ -103,14 +105,22 @@ def measured(
         cost=_with_cpu(memory, answer.slices, requests),
         littles_law=rps * mean_ms / 1000 / key.concurrency if mean_ms is not None else None,
         drift=_drift(answer.slices),
-        generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
+        generator_busy=_busy(answer, window_s),
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
         outcome="ok",
         flags="",
         reason="",
         first_errors=_messages(answer),
         latencies=histogram.encode(histogram.counts(latencies_ns)) if requests else "",
+        generators=generators,
     )
+
+
+def _busy(answer: TargetAnswer, window_s: float) -> float | None:
+    """Return the share of its core that a generator used, the busiest of several."""
+    if answer.generator_busy is not None:
+        return answer.generator_busy
+    return _per(answer.slices, "load_cpu_ns", window_s * 1e9)
 
 
 def _latency(latencies_ns: NDArray[np.int64]) -> Latency:

@@ -187,10 +187,11 @@ def _row(findings: Findings, cell: Summary) -> list[Text]:
     ]
 
 
-def _ceiling_row(cell: Summary) -> list[str]:
+def _ceiling_row(cell: Summary) -> list[Text]:
     if cell.outcome != "ok":
-        return [f"  {cell.key.stack}", cell.outcome, cell.flags]
-    return [f"  {cell.key.stack}", str(cell.blocks), rate_text(cell), "ceiling"]
+        return [Text(f"  {cell.key.stack}"), Text(cell.outcome), Text(cell.flags)]
+    columns = (f"  {cell.key.stack}", str(cell.blocks), rate_text(cell), "ceiling")
+    return [Text(each) for each in columns]
 
 
 def _ms(value: float | None) -> Text:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import affinity, block, environment, plan
+from harness import affinity, block, environment, generators, plan
 from harness.bench import Bench, prepared
 from harness.budget import Budget
 from harness.checks import checked
@@ -78,7 +78,10 @@ async def _measure(
             setting_text(setting, plan.settings(matrix)), budget.standing(blocks + 1, setting)
         )
         with budget.spending(setting):
-            rows = [checked(row) for row in await block.measure(bench, setting, number)]
+            count = generators.processes(
+                matrix.run.load, setting, store.observations, affinity.load_cpus(bench.places)
+            )
+            rows = [checked(row) for row in await block.measure(bench, setting, number, count)]
         budget.loaded(rows)
         store.record(rows)
         found, blocks = find(matrix, store.observations), blocks + 1

@@ -22,6 +22,10 @@ GENERATOR_BUSY_FLAG = 0.80
 GENERATOR_BUSY_INVALID = 0.95
 """Share of its core the generator used. Near all of it, it measures itself, not the server."""
 
+GENERATOR_BUSY_WANTED = 0.70
+"""At most, of each generator when their number is ours to choose: below the flag by as much as
+a block may differ from the last."""
+
 GENERATOR_LAG_MS = 1.0
 """p99 of how long a ready answer waited for the generator: it is added to every latency."""
 

@@ -101,6 +101,7 @@ def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Obs
         "reason": "",
         "first_errors": "",
         "latencies": histogram.encode(histogram.counts(latencies_ns)),
+        "generators": 1,
     }
     return Observation(key=key or a_key(), block=block, **ordinary | fields)
 

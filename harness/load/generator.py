@@ -18,6 +18,7 @@ from typing import Any
 
 import uvloop
 
+from harness.load import crew
 from harness.load.job import Answer, Job
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
@@ -35,24 +36,30 @@ TICK_S = 0.01
 def main() -> None:
     """Read a job, fire, write the answer."""
     job = Job.from_json(sys.stdin.buffer.read())
-    answer = uvloop.run(fire(job))
+    follows = job.seat is not None and not job.seat.leads
+    try:
+        answer = uvloop.run(follow(job) if follows else fire(job))
+    except crew.Alone as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(crew.ENDED_BY_ANOTHER)
     sys.stdout.buffer.write(answer.to_json())
 
 
 async def fire(job: Job) -> Answer:
     """Do the job. Raises ValueError when its rounds never come to one of its targets."""
-    shares = job.shares
-    if set(range(len(shares))) - set(itertools.chain(*job.rounds)):
+    if set(range(len(job.shares))) - set(itertools.chain(*job.rounds)):
         raise ValueError("rounds: expected every target in at least one of them")
+    async with crew.beside(job.seat) as followers:
+        return await fire_with(job, followers)
+
+
+async def fire_with(job: Job, followers: Sequence[crew.Channel]) -> Answer:
+    """Do the job, with each of `followers` doing its own part at the same time."""
     database = None if job.postmaster_pid is None else DatabaseCpu(job.postmaster_pid)
-    chance = random.Random(job.seed)
-    loaders: list[Loader | Pgbench] = [
-        Loader(each, job.timeout_s, functools.partial(read_clocks, each.pids, database), chance)
-        for each in job.targets
-    ]
+    loaders = crew.shared(loaders_of(job, database), followers)
     if job.pgbench is not None:
         loaders.append(Pgbench(job.pgbench, job.timeout_s, database))
-    lag = LagMeter()
+    lag, shares = LagMeter(), job.shares
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
@@ -65,6 +72,32 @@ async def fire(job: Job) -> Answer:
             await give(job.rounds, job.measure_s, slice_s, measure, shares)
         await asyncio.gather(*(each.close() for each in loaders))
     return Answer(slice_s, tuple(each.answer() for each in loaders), lag.p99_ns)
+
+
+async def follow(job: Job) -> Answer:
+    """Do a follower's part of a job, slice by slice as its leader says."""
+    loaders = loaders_of(job, None)
+    follower = crew.Follower(loaders)
+    lag = LagMeter()
+
+    def tick_lag() -> None:
+        if follower.measuring:
+            lag.tick()
+
+    calls = [*(each.end_overdue for each in loaders), tick_lag]
+    async with crew.beside(job.seat) as (leader,):
+        with undisturbed(), ended_by_bugs(), lag, ticking(job.timeout_s, calls):
+            await follower.follow(leader)
+    return Answer(job.slice_s, tuple(each.answer() for each in loaders), lag.p99_ns)
+
+
+def loaders_of(job: Job, database: DatabaseCpu | None) -> list[crew.Burden]:
+    """Return the servers of a job as they are loaded."""
+    chance = random.Random(job.seed)
+    return [
+        Loader(each, job.timeout_s, functools.partial(read_clocks, each.pids, database), chance)
+        for each in job.targets
+    ]
 
 
 async def give(

@@ -59,6 +59,17 @@ class PgbenchTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of a process among several generators: the leader's, or a follower's.
+
+    `descriptors` are inherited ends of socket pairs: one to each follower, or the leader's.
+    """
+
+    leads: bool
+    descriptors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Load for several targets, given to one at a time in slices.
 
@@ -67,7 +78,8 @@ class Job:
     and from the start again when they run out. `slice_s` is the least length of a slice.
     `postmaster_pid` is the database whose CPU is charged to the target under load.
     `seed` decides which answers are compared byte by byte.
-    `pgbench` comes after the targets, in rounds as in the answer.
+    `pgbench` comes after the targets, in rounds as in the answer. `seat` is None for a
+    generator alone.
     """
 
     timeout_s: float
@@ -79,6 +91,7 @@ class Job:
     postmaster_pid: int | None = None
     seed: int = 0
     pgbench: PgbenchTarget | None = None
+    seat: Seat | None = None
 
     @property
     def shares(self) -> list[float]:
@@ -97,6 +110,7 @@ class Job:
         fields["targets"] = tuple(_target(each) for each in fields["targets"])
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
         fields["pgbench"] = None if fields["pgbench"] is None else _pgbench(fields["pgbench"])
+        fields["seat"] = None if fields["seat"] is None else _seat(fields["seat"])
         return cls(**fields)
 
 
@@ -131,7 +145,8 @@ class TargetAnswer:
     measuring time, those between a window's close and the end of its drain included;
     `messages` has the first message of each class met. `reconnects` counts connections
     opened after the first of each. `warmup_median_ns` is None when warm-up had no good
-    answer.
+    answer. `generator_busy` is the share of a core that the busiest of several generators
+    used in its windows; None when there was one, whose slices say it.
     """
 
     name: str
@@ -141,6 +156,7 @@ class TargetAnswer:
     messages: Mapping[str, str]
     reconnects: int
     warmup_median_ns: int | None
+    generator_busy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +164,14 @@ class Answer:
     """What the generator did. Its targets are in the job's order, pgbench the last.
 
     `slice_s` is the real length of a slice. `lag_p99_ns` is how long an event that is
-    ready waits until the generator serves it (None when never sampled).
+    ready waits until the generator serves it (None when never sampled). `generators` is how
+    many processes gave the load.
     """
 
     slice_s: float
     targets: tuple[TargetAnswer, ...]
     lag_p99_ns: int | None
+    generators: int = 1
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""
@@ -182,6 +200,11 @@ def _target(fields: dict[str, Any]) -> Target:
 def _pgbench(fields: dict[str, Any]) -> PgbenchTarget:
     fields["argv"] = tuple(fields["argv"])
     return PgbenchTarget(**fields)
+
+
+def _seat(fields: dict[str, Any]) -> Seat:
+    fields["descriptors"] = tuple(fields["descriptors"])
+    return Seat(**fields)
 
 
 def _request(fields: dict[str, Any]) -> Request:

@@ -22,6 +22,7 @@ from harness.matrix.sections import (
     DatabaseSection,
     Document,
     Group,
+    Load,
     Run,
     StackSection,
 )
@@ -243,6 +244,7 @@ def _known_keys(loc: Iterable[int | str]) -> list[str]:
         (): Document,
         ("run",): Run,
         ("run", "affinity"): Affinity,
+        ("run", "load"): Load,
         ("database",): DatabaseSection,
         ("stack",): StackSection,
         ("group",): Group,

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, PgbenchTarget, Request, Slice, Target, TargetAnswer
+from harness.load.job import Answer, Job, PgbenchTarget, Request, Seat, Slice, Target, TargetAnswer
 
 BYTES = st.binary(max_size=40)
 REQUESTS = st.builds(Request, raw=BYTES, status=st.integers(100, 599), body=st.none() | BYTES)
@@ -40,9 +40,13 @@ SLICES = st.builds(
     st.lists(TARGETS, max_size=3),
     st.lists(st.lists(st.integers(0, 9), max_size=3)),
     st.none() | PGBENCHES,
+    st.none() | st.builds(Seat, st.booleans(), st.lists(st.integers(0, 99)).map(tuple)),
 )
 def test_a_job_survives_the_pipe(
-    targets: list[Target], rounds: list[list[int]], pgbench: PgbenchTarget | None
+    targets: list[Target],
+    rounds: list[list[int]],
+    pgbench: PgbenchTarget | None,
+    seat: Seat | None,
 ) -> None:
     job = Job(
         timeout_s=10.0,
@@ -52,6 +56,7 @@ def test_a_job_survives_the_pipe(
         targets=tuple(targets),
         rounds=tuple(tuple(each) for each in rounds),
         pgbench=pgbench,
+        seat=seat,
     )
     assert Job.from_json(job.to_json()) == job
 

@@ -38,8 +38,8 @@ def a_pgbench(
     return PgbenchTarget("pgbench", argv, CLIENTS, str(folder), share)
 
 
-def a_job(pgbench: PgbenchTarget, **fields: int) -> Job:
-    return Job(10.0, 0.2, 0.2, 0.4, (), ((0,),), pgbench=pgbench, **fields)
+def a_job(pgbench: PgbenchTarget, postmaster_pid: int | None = None) -> Job:
+    return Job(10.0, 0.2, 0.2, 0.4, (), ((0,),), postmaster_pid, pgbench=pgbench)
 
 
 def fired(job: Job) -> Answer:
@@ -55,7 +55,7 @@ def only(answer: Answer) -> TargetAnswer:
 def test_every_endpoints_sql_runs_in_slices(
     database: Database, tmp_path: Path, endpoint: Endpoint
 ) -> None:
-    job = a_job(a_pgbench(tmp_path, database.dsn, endpoint), postmaster_pid=database.postmaster_pid)
+    job = a_job(a_pgbench(tmp_path, database.dsn, endpoint), database.postmaster_pid)
     answer = only(fired(job))
     assert (answer.errors, answer.messages) == ({}, {})
     assert answer.warmup_median_ns

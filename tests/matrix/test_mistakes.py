@@ -16,8 +16,8 @@ from tests.factories import a_document
 STACK = '[[stack]]\nname = "a"\nadapter = "asyncpg_pool"\n'
 GROUP = '[[group]]\nname = "g"\nendpoint = ["users_get"]\n'
 RUN_KEYS = (
-    "affinity, baseline, budget, ceilings, max_blocks, measure, min_blocks, name, precision, "
-    "schedule, seed, slice, timeout, warmup"
+    "affinity, baseline, budget, ceilings, load, max_blocks, measure, min_blocks, name, "
+    "precision, schedule, seed, slice, timeout, warmup"
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'
 NAME = "expected a name of letters, digits and . _ + - (48 at most), got"
@@ -83,6 +83,18 @@ RUN = [
     ('measure = "90ms"', 'measure: expected at least one run.slice ("100ms"), got "90ms"'),
     ('schedule = "x"', 'schedule: expected "interleaved" or "sequential", got "x"'),
     ('baseline = "b"', "baseline: unknown stack 'b'; known: a"),
+    ("load = 2", "load: expected a table, got 2"),
+    (
+        "load = { process = 2 }",
+        "load.process: unknown key 'process'; did you mean 'processes'? known: processes",
+    ),
+    *(
+        (
+            f"load = {{ processes = {wrong} }}",
+            f'load.processes: expected "auto" or a number of processes from 1 to 64, got {wrong}',
+        )
+        for wrong in ("0", "-1", "65", '"two"', "1.5", "true", "[2]")
+    ),
     ("ceilings = 1", "ceilings: expected true or false, got 1"),
     ('ceilings = "no"', 'ceilings: expected true or false, got "no"'),
     (

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from harness import plan
 from harness.errors import BadInput
-from harness.matrix import Affinity, Matrix, narrowed, parse, quick, read
+from harness.matrix import Affinity, Load, Matrix, narrowed, parse, quick, read
 from harness.matrix.sections import Document
 from harness.results.resolved import to_toml
 from tests.factories import a_document, a_matrix
@@ -79,6 +79,11 @@ def test_affinity_may_be_a_table() -> None:
     assert a_matrix(run=run).run.affinity == Affinity([0, 1], [2], [3])
 
 
+def test_load_comes_from_as_many_processes_as_it_takes_unless_told() -> None:
+    assert a_matrix().run.load == Load("auto")
+    assert a_matrix(run={"load": {"processes": 3}}).run.load == Load(3)
+
+
 def test_the_baseline_is_the_groups_else_the_runs_else_the_first_stack() -> None:
     matrix = several()
     assert [matrix.baseline_of(group) for group in matrix.groups] == ["b", "c", "a"]
@@ -141,6 +146,7 @@ MATRICES: dict[str, Callable[[], Matrix]] = {
     "own affinity": lambda: a_matrix(
         run={"affinity": {"app": [0], "load": [1], "database": [1]}, "precision": 0.123456789}
     ),
+    "generators": lambda: a_matrix(run={"load": {"processes": 2}, "ceilings": False}),
     "settings": lambda: a_matrix(
         database={"settings": {"jit": False, "x": 'a"\nb', "y": 1.5, "max_connections": "300"}}
     ),

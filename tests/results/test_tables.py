@@ -101,6 +101,7 @@ OBSERVATIONS = st.builds(
     reason=TEXT,
     first_errors=TEXT,
     latencies=TEXT,
+    generators=st.none() | COUNT,
 )
 
 
@@ -155,7 +156,7 @@ def swapped(before: str, after: str) -> str:
     [
         ("", "its columns are not those of this version of the harness"),
         ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
-        (row_text() + "g,1\n", "line 3: expected 50 fields, got 2"),
+        (row_text() + "g,1\n", "line 3: expected 51 fields, got 2"),
         (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
         (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
         (swapped(",1000,16,", ",inf,16,"), "line 2: rps: expected a finite number, got 'inf'"),

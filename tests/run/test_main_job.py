@@ -65,6 +65,21 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
     assert not any(each.exists() for each in run.folders)
 
 
+def test_load_from_two_generators_fills_the_same_columns(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    run = start(matrix(run={"load": {"processes": 2}}))
+    run.measured()
+    blocks = rows(tmp_path / "results" / "tiny" / "blocks.csv")
+    assert [each["generators"] for each in blocks] == ["2", "2"]
+    for each in blocks:
+        if each["outcome"] == "ok":
+            assert float(each["app_cpu_us"]) > 0
+            assert float(each["db_cpu_us"]) > 0
+            assert float(each["generator_busy"]) > 0
+    assert run.left() == []
+
+
 def test_the_environment_names_no_person_host_or_path(
     start: Start, matrix: Matrix, tmp_path: Path
 ) -> None:
@@ -86,6 +101,8 @@ def test_one_block_says_that_it_has_no_intervals(
     run = start(matrix())
     said, _ = run.measured()
     assert "with one block each there are no intervals" in said
+    blocks = rows(tmp_path / "results" / "tiny" / "blocks.csv")
+    assert {each["generators"] for each in blocks} <= {"1", ""}
     for cell in rows(tmp_path / "results" / "tiny" / "cells.csv"):
         assert (cell["rps"] != "") == as_measured(cell)
         assert cell["rps_lo"] == cell["rps_hi"] == ""
