@@ -43,6 +43,11 @@ def places(run: Run, cpus: Cpus | None) -> Places:
     return Places(app, rest, rest)
 
 
+def load_cpus(of: Places) -> int:
+    """Return how many CPUs generators may keep busy; half of all where nothing is pinned."""
+    return max(1, (os.cpu_count() or 1) // 2) if of.load is None else len(of.load)
+
+
 def _given(wanted: Affinity, cpus: Cpus | None) -> Places:
     if cpus is None:
         raise BadInput('run.affinity: this platform cannot pin processes; set it to "off"')

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from harness.affinity import Places
-from harness.database import activity
+from harness.database import activity, pgbench
 from harness.database.activity import Facts
 from harness.database.address import Address, resolve
 from harness.database.dataset import dataset
@@ -32,6 +32,11 @@ class Bench:
     facts: Facts
     places: Places
     say: Callable[[str], None]
+
+    @property
+    def pgbench(self) -> str | None:
+        """The path of the database's own load tool; None where there is none."""
+        return pgbench.executable(embedded=self.matrix.database.dsn is None)
 
     @property
     def available_connections(self) -> int:

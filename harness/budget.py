@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness import plan, probes
+from harness import ceilings, plan, probes
 from harness.matrix import Matrix
 from harness.model import Observation, Setting
 
@@ -48,7 +48,8 @@ class Budget:
         """Add the warm-up and the slices that the cells of a block were given."""
         for row in rows:
             if row.slice_ms is not None:
-                self.load_s += self._matrix.run.warmup + row.slices * row.slice_ms / 1000
+                warmup_s = ceilings.share(row.key) * self._matrix.run.warmup
+                self.load_s += warmup_s + row.slices * row.slice_ms / 1000
             # The last of them is the verification, whose slices have just been counted.
             tried = probes.decode(row.capacity.capacity_probes)[:-1]
             self.load_s += sum(each.took_s for each in tried)
@@ -63,11 +64,10 @@ class Budget:
         return Standing(number, most, elapsed_s, run.budget, min(left_s, run.budget - elapsed_s))
 
     def _expected_s(self, setting: Setting) -> float:
-        stacks, searching = self._kind(setting)
-        known = self._took_s.get((stacks, searching))
+        known = self._took_s.get(self._kind(setting))
         if known:
             return sum(known) / len(known)
-        return plan.block_s(self._matrix, stacks, BLOCK_OVERHEAD_S, searching=searching)
+        return plan.block_s(self._matrix, self._matrix.group(setting.group), BLOCK_OVERHEAD_S)
 
     def _kind(self, setting: Setting) -> tuple[int, bool]:
         """Return what decides how long a block takes: how many stacks, and if it searches."""

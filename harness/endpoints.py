@@ -11,6 +11,14 @@ IDS = 16
 """How many different users `users_get` asks for: a stack that caches an answer is found out,
 and the list of verified answers stays short."""
 
+NEW_USER: Mapping[str, str] = {"name": "New User", "email": "new.user@example.org"}
+"""Whom `users_insert` inserts, over and over."""
+
+
+def user_ids(users: int) -> range:
+    """Return the ids that `users_get` asks for in turn, of a table of `users`."""
+    return range(1, users + 1, max(1, users // IDS))[:IDS]
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -38,18 +46,22 @@ def calls(endpoint: Endpoint, *, limit: int | None, users: int) -> Sequence[Call
     """
     match endpoint:
         case "users_get":
-            step = max(1, users // IDS)
-            ids = range(1, users + 1, step)[:IDS]
-            return [Call("GET", f"/users/{user_id}", None, 200, varies=False) for user_id in ids]
+            return [
+                Call("GET", f"/users/{user_id}", None, 200, varies=False)
+                for user_id in user_ids(users)
+            ]
         case "users_list":
             return [Call("GET", f"/users?limit={limit}", None, 200, varies=False)]
         case "books_list":
             return [Call("GET", f"/books?limit={limit}", None, 200, varies=False)]
         case "users_insert":
-            body = {"name": "New User", "email": "new.user@example.org"}
-            return [Call("POST", "/users", body, 201, varies=True)]
+            return [Call("POST", "/users", NEW_USER, 201, varies=True)]
 
 
 def calls_of(setting: Setting, users: int) -> Sequence[Call]:
     """Return the requests of `setting`."""
     return calls(setting.endpoint, limit=setting.limit, users=users)
+
+
+NOOP = Call("GET", "/noop", None, 200, varies=False)
+"""The request of the ceiling without a database."""

@@ -41,6 +41,7 @@ class Findings:
     machines: Sequence[Machine]
     slos: Mapping[Setting, Slo]
     probes: Mapping[Key, Sequence[Sequence[Probe]]]
+    ceilings: Mapping[Key, Summary]
 
     @property
     def settings(self) -> list[Setting]:
@@ -54,6 +55,15 @@ class Findings:
     def primary(self, key: Key) -> Comparison | None:
         """Return the comparison that a cell is judged by: of req/s, in an open loop of p99."""
         return self.comparisons.get((key, stats.metrics(key.setting)[0]))
+
+    def ceilings_of(self, setting: Setting) -> list[Summary]:
+        """Return the summaries of the ceilings of `setting`, which are in none of the above."""
+        return [each for key, each in self.ceilings.items() if key.setting == setting]
+
+    def nearer_ceiling(self, setting: Setting) -> Summary | None:
+        """Return the ceiling of `setting` with the lower rate: what would stop a stack first."""
+        known = [each for each in self.ceilings_of(setting) if each.outcome == "ok" and each.rps]
+        return min(known, key=lambda each: each.rps or 0.0, default=None)
 
 
 def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
@@ -92,6 +102,9 @@ def find(matrix: Matrix, observations: Sequence[Observation]) -> Findings:
             key.setting: slo for key in order if (slo := matrix.group(key.group).slo) is not None
         },
         probes={key: [decode(row.capacity.capacity_probes) for row in cells[key]] for key in order},
+        ceilings={
+            key: stats.summarise(cells[key]) for key in plan.ceilings(matrix) if key in cells
+        },
     )
 
 

@@ -273,7 +273,7 @@ class Observation:
     `lag_p99_ms` how long a ready answer waited for it. `flags` are doubts, joined by
     "; ". `reason` says why there is no number. `first_errors` is a JSON object with
     the first message of each class met, `latencies` every latency in the bins of
-    `harness.histogram`.
+    `harness.histogram`. `generators` is how many processes gave the load.
     """
 
     key: Key
@@ -300,6 +300,7 @@ class Observation:
     machine: Machine
     work: Work
     open_loop: OpenLoopBlock
+    generators: int | None
     capacity: Capacity = Capacity()
 
 

@@ -67,6 +67,7 @@ def unmeasured(
         machine=NO_MACHINE,
         work=NO_WORK,
         open_loop=arrivals.CLOSED_BLOCK,
+        generators=None,
     )
 
 
@@ -80,6 +81,7 @@ def measured(
     lag_p99_ns: int | None,
     memory: Cost,
     machine: Machine = NO_MACHINE,
+    generators: int = 1,
 ) -> Observation:
     """Return the row of a cell that had load.
 
@@ -123,7 +125,7 @@ def measured(
         # With a schedule, neither the number under way nor the rate is the server's.
         littles_law=rps * mean_ms / 1000 / concurrency if closed and mean_ms else None,
         drift=_drift(answer.slices) if closed else None,
-        generator_busy=_per(answer.slices, "load_cpu_ns", window_s * 1e9),
+        generator_busy=_busy(answer, window_s),
         lag_p99_ms=None if lag_p99_ns is None else lag_p99_ns / 1e6,
         outcome="ok",
         flags="",
@@ -133,6 +135,7 @@ def measured(
         machine=machine,
         work=NO_WORK,
         open_loop=arrivals.of_block(answer),
+        generators=generators,
         capacity=_capacity(searched, rps),
     )
 
@@ -141,6 +144,13 @@ def _capacity(searched: Searched | None, rps: float) -> Capacity:
     if searched is None:
         return Capacity()
     return Capacity(rps, searched.concurrency, searched.limit, probes.encode(searched.probes))
+
+
+def _busy(answer: TargetAnswer, window_s: float) -> float | None:
+    """Return the share of its core that a generator used, the busiest of several."""
+    if answer.generator_busy is not None:
+        return answer.generator_busy
+    return _per(answer.slices, "load_cpu_ns", window_s * 1e9)
 
 
 def _latency(latencies_ns: NDArray[np.int64]) -> Latency:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, product
 
+from harness.ceilings import NOOP, SHARE
 from harness.matrix import Group, Matrix
 from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
 
@@ -48,6 +49,15 @@ def cells(matrix: Matrix) -> list[Key]:
     ]
 
 
+def ceilings(matrix: Matrix) -> list[Key]:
+    """Return the key of every ceiling's cell of the matrix, in its order."""
+    return [
+        key(setting, each)
+        for setting in settings(matrix)
+        for each in matrix.ceilings_of(matrix.group(setting.group))
+    ]
+
+
 def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:
     """Yield (block number from 1, settings in the order of that pass), up to `max_blocks`."""
     for number in count(1):
@@ -69,6 +79,8 @@ def connections(stack: Stack, setting: Setting) -> int:
 
     SQLAlchemy's overflow of -1 has no end: then it is one for each request under way.
     """
+    if stack == NOOP:
+        return 0
     overflow = stack.options.get("max_overflow", 0)
     if not isinstance(overflow, int):
         overflow = 0
@@ -82,16 +94,22 @@ def schedule(matrix: Matrix, setting: Setting, stacks: Sequence[Stack], availabl
     return "sequential" if together > available else matrix.run.schedule
 
 
-def block_s(matrix: Matrix, stacks: int, overhead_s: float, *, searching: bool = False) -> float:
-    """Return how long a block of `stacks` takes, given what one costs beside its load.
+def load_s(matrix: Matrix, group: Group, stacks: float) -> float:
+    """Return how long the load of a block takes that goes to `stacks` of `group`.
 
-    `searching` for the capacity under an SLO takes as long as its server lets it, within
+    A search for the capacity under an SLO takes as long as its server lets it, within
     bounds: then this is what is usual.
     """
     measure_s = matrix.run.measure
-    if searching:
+    if group.slo is not None:
         measure_s = max(SEARCH_MEASURES * measure_s, LEAST_SEARCH_S)
-    return stacks * (matrix.run.warmup + measure_s) + overhead_s
+    return stacks * (matrix.run.warmup + measure_s)
+
+
+def block_s(matrix: Matrix, group: Group, overhead_s: float) -> float:
+    """Return how long a block of `group` takes, given what one costs beside its load."""
+    shares = len(matrix.stacks_of(group)) + SHARE * len(matrix.ceilings_of(group))
+    return load_s(matrix, group, shares) + overhead_s
 
 
 def options(stack: Stack, setting: Setting) -> Mapping[str, object]:

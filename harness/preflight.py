@@ -23,13 +23,7 @@ def text(matrix: Matrix) -> str:
     ]
     cells = len(plan.cells(matrix))
     one_pass_s = sum(
-        plan.block_s(
-            matrix,
-            len(matrix.stacks_of(matrix.group(each.group))),
-            BLOCK_OVERHEAD_S,
-            searching=matrix.group(each.group).slo is not None,
-        )
-        for each in settings
+        plan.block_s(matrix, matrix.group(each.group), BLOCK_OVERHEAD_S) for each in settings
     )
     passes = min(matrix.run.max_blocks, int(matrix.run.budget // one_pass_s))
     lines.append(
@@ -47,21 +41,27 @@ def text(matrix: Matrix) -> str:
 
 
 def _line(matrix: Matrix, setting: Setting, among: list[Setting]) -> str:
-    stacks = matrix.stacks_of(matrix.group(setting.group))
+    group = matrix.group(setting.group)
+    stacks = matrix.stacks_of(group)
     needed = {stack.name: plan.connections(stack, setting) for stack in stacks}
     room = _room(matrix)
+    beside = {each.name: plan.connections(each, setting) for each in matrix.ceilings_of(group)}
     said = f"{setting_text(setting, among)}: {', '.join(needed)}"
-    slo = matrix.group(setting.group).slo
-    if slo is not None:
-        said += f"; capacity with {slo} over at most {setting.concurrency} connections of load"
+    if group.slo is not None:
+        said += (
+            f"; capacity with {group.slo} over at most {setting.concurrency} connections of load"
+        )
+    if beside:
+        said += f"; ceilings {', '.join(beside)}"
+    together = sum(needed.values()) + sum(beside.values())
     if room is None:
-        return f"{said}; {sum(needed.values())} connections at once"
+        return f"{said}; {together} connections at once"
     if max(needed.values()) > room:
         most = max(needed, key=lambda name: needed[name])
         return f"{said}; {most} needs {needed[most]} connections of {room}: it will be refused some"
-    if sum(needed.values()) > room:
-        return f"{said}; {sum(needed.values())} connections of {room}: one stack at a time"
-    return f"{said}; {sum(needed.values())} connections of {room}"
+    if together > room:
+        return f"{said}; {together} connections of {room}: one stack at a time"
+    return f"{said}; {together} connections of {room}"
 
 
 def _few_requests(matrix: Matrix, setting: Setting) -> str:

@@ -49,6 +49,7 @@ class Processes:
         stdout: IO[bytes] | None = None,
         stderr: IO[bytes] | None = None,
         user: int | None = None,
+        pass_fds: Sequence[int] = (),
         stop_with: signal.Signals = signal.SIGTERM,
         kill_with: signal.Signals = signal.SIGKILL,
     ) -> "AsyncIterator[subprocess.Popen[bytes]]":
@@ -57,7 +58,7 @@ class Processes:
         On the way out it gets `stop_with` and `KILL_AFTER_S` to obey. `kill_with`
         is what the warden sends should the runner itself have been killed.
         `cpus` pins it, where the platform can (None: it may run anywhere); `user` is the
-        uid and gid it runs as.
+        uid and gid it runs as. It inherits `pass_fds`, under the same numbers.
         """
         with _pinned(cpus or self._everywhere):
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork and exec, not a wait
@@ -67,6 +68,7 @@ class Processes:
                 stdout=stdout or subprocess.DEVNULL,
                 stderr=stderr or subprocess.DEVNULL,
                 start_new_session=True,
+                pass_fds=pass_fds,
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],

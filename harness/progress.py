@@ -54,6 +54,9 @@ class Lines:
             text = f"{rate_text(cell)} req/s" if cell.outcome == "ok" else cell.outcome
             doubts = f"  ({cell.flags})" if cell.flags else ""
             self._print(f"  {cell.key.stack}: {text}{against}{doubts}")
+        for cell in findings.ceilings_of(setting):
+            text = f"{rate_text(cell)} req/s" if cell.outcome == "ok" else cell.outcome
+            self._print(f"  ceiling {cell.key.stack}: {text}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -147,6 +150,8 @@ def _table(findings: Findings, latest: Setting | None, room: int) -> Table:
         table.add_row(Text(title, style="bold cyan" if setting == latest else "bold"))
         for cell in findings.of(setting):
             table.add_row(*_row(findings, cell))
+        for cell in findings.ceilings_of(setting):
+            table.add_row(*_ceiling_row(cell), style="dim")
     return table
 
 
@@ -155,7 +160,7 @@ def _fitting(findings: Findings, latest: Setting | None, room: int) -> list[Sett
     kept: list[Setting] = []
     lines = 0
     for setting in wanted:
-        lines += 1 + len(findings.of(setting))
+        lines += 1 + len(findings.of(setting)) + len(findings.ceilings_of(setting))
         if lines <= room or not kept:
             kept.append(setting)
     return [setting for setting in findings.settings if setting in kept]
@@ -181,6 +186,13 @@ def _row(findings: Findings, cell: Summary) -> list[Text]:
         Text("" if cell.cost.app_cpu_us is None else f"{cell.cost.app_cpu_us:.0f}"),
         Text(str(cell.errors), style="red" if cell.errors else "dim"),
     ]
+
+
+def _ceiling_row(cell: Summary) -> list[Text]:
+    if cell.outcome != "ok":
+        return [Text(f"  {cell.key.stack}"), Text(cell.outcome), Text(cell.flags)]
+    columns = (f"  {cell.key.stack}", str(cell.blocks), rate_text(cell), "ceiling")
+    return [Text(each) for each in columns]
 
 
 def _ms(value: float | None) -> Text:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import affinity, block, environment, plan
+from harness import affinity, block, environment, generators, plan
 from harness.bench import Bench, prepared
 from harness.budget import Budget
 from harness.checks import checked, disturbed
@@ -79,7 +79,14 @@ async def _measure(
         )
         with budget.spending(setting):
             number = 1 + max((row.block for row in _of(store, setting)), default=0)
-            rows = [checked(row) for row in await block.measure(bench, setting, number)]
+            count = generators.processes(
+                matrix.run.load,
+                setting,
+                store.observations,
+                affinity.load_cpus(bench.places),
+                searching=matrix.group(setting.group).slo is not None,
+            )
+            rows = [checked(row) for row in await block.measure(bench, setting, number, count)]
         budget.loaded(rows)
         store.record(rows)
         found, blocks = find(matrix, store.observations), blocks + 1

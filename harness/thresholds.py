@@ -34,6 +34,9 @@ generator's."""
 RATE_KEPT = 0.97
 """Good answers a second of an open loop, as a share of the requests due. A stack below it did
 not keep the rate: its queue grows with time, and its latency is that of the queue."""
+GENERATOR_BUSY_WANTED = 0.70
+"""At most, of each generator when their number is ours to choose: below the flag by as much as
+a block may differ from the last."""
 
 GENERATOR_LAG_MS = 1.0
 """p99 of how long a ready answer waited for the generator: it is added to every latency."""

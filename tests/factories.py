@@ -131,6 +131,7 @@ def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Obs
         "machine": a_machine(),
         "work": a_work(),
         "open_loop": arrivals.CLOSED_BLOCK,
+        "generators": 1,
     }
     return Observation(key=key or a_key(), block=block, **ordinary | fields)
 

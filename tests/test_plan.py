@@ -2,12 +2,13 @@
 
 from collections import Counter
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import plan
+from harness import ceilings, plan
 from harness.model import Stack
 from tests.factories import a_key, a_matrix
 
@@ -139,15 +140,46 @@ def test_a_sequential_run_is_sequential_however_much_room_there_is() -> None:
 
 
 def test_a_block_takes_its_load_and_its_overhead() -> None:
-    assert plan.block_s(a_matrix(run={"warmup": "1s", "measure": "2s"}), 4, 3.0) == 15.0
+    matrix = a_matrix(run={"warmup": "1s", "measure": "2s", "ceilings": False})
+    assert plan.block_s(matrix, matrix.groups[0], 3.0) == 2 * 3 + 3
+
+
+def test_each_ceiling_takes_a_quarter_of_a_stack() -> None:
+    matrix = a_matrix(run={"warmup": "1s", "measure": "2s"})
+    assert plan.block_s(matrix, matrix.groups[0], 3.0) == 2.5 * 3 + 3
+
+
+@pytest.mark.parametrize("asked", [{"rate": [100]}, {"slo": "p99<50ms"}])
+def test_load_that_asks_for_less_than_can_be_had_has_no_ceilings(asked: dict[str, Any]) -> None:
+    matrix = a_matrix(group=[{"name": "g", "endpoint": ["users_get"], **asked}])
+    assert plan.ceilings(matrix) == []
+
+
+def test_a_ceiling_is_a_cell_of_every_setting_beside_those_of_stacks() -> None:
+    matrix = a_matrix(group=[AXES])
+    beside = plan.ceilings(matrix)
+    assert [key.setting for key in beside[::2]] == plan.settings(matrix)
+    assert {(key.stack, key.adapter, key.lane) for key in beside} == {
+        ("noop", "noop", "matched"),
+        ("pgbench", "pgbench", "matched"),
+    }
+    assert not set(beside) & set(plan.cells(matrix))
+    assert plan.ceilings(a_matrix(group=[AXES], run={"ceilings": False})) == []
+
+
+def test_pgbench_holds_as_many_connections_as_a_pool_and_noop_none() -> None:
+    setting = a_key(pool_size=10, workers=3).setting
+    assert plan.connections(ceilings.PGBENCH, setting) == 30
+    assert plan.connections(ceilings.NOOP, setting) == 0
 
 
 @pytest.mark.parametrize(("measure", "search_s"), [("2s", 16), ("500ms", 8)])
 def test_a_block_that_searches_takes_several_times_its_measuring(
     measure: str, search_s: float
 ) -> None:
-    matrix = a_matrix(run={"warmup": "1s", "measure": measure})
-    assert plan.block_s(matrix, 4, 3.0, searching=True) == 4 * (1 + search_s) + 3
+    group = {"name": "g", "endpoint": ["users_get"], "slo": "p99<50ms"}
+    matrix = a_matrix(run={"warmup": "1s", "measure": measure}, group=[group])
+    assert plan.block_s(matrix, matrix.groups[0], 3.0) == 2 * (1 + search_s) + 3
 
 
 def test_the_setting_gives_the_pool_its_size() -> None:

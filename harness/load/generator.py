@@ -19,10 +19,12 @@ from typing import Any
 
 import uvloop
 
-from harness.load.job import Answer, Job, Target
+from harness.load import crew
+from harness.load.job import Answer, Job, Target, TargetAnswer
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
 from harness.load.openloop import OpenLoader
+from harness.load.pgbench import Pgbench
 from harness.load.search import at_first, search
 from harness.load.slices import give, real_slice_s
 from harness.observe.cpu import DatabaseCpu, cpu_ns
@@ -37,37 +39,77 @@ SPARE_DESCRIPTORS = 64
 def main() -> None:
     """Read a job, fire, write the answer."""
     job = Job.from_json(sys.stdin.buffer.read())
-    answer = uvloop.run(fire(job))
+    follows = job.seat is not None and not job.seat.leads
+    try:
+        answer = uvloop.run(follow(job) if follows else fire(job))
+    except crew.Alone as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(crew.ENDED_BY_ANOTHER)
     sys.stdout.buffer.write(answer.to_json())
 
 
 async def fire(job: Job) -> Answer:
     """Do the job. Raises ValueError when its rounds never come to one of its targets."""
-    if set(range(len(job.targets))) - set(itertools.chain(*job.rounds)):
+    if set(range(len(job.shares))) - set(itertools.chain(*job.rounds)):
         raise ValueError("rounds: expected every target in at least one of them")
+    async with crew.beside(job.seat) as followers:
+        return await fire_with(job, followers)
+
+
+async def fire_with(job: Job, followers: Sequence[crew.Channel]) -> Answer:
+    """Do the job, with each of `followers` doing its own part at the same time."""
     database = None if job.postmaster_pid is None else DatabaseCpu(job.postmaster_pid)
-    chance = random.Random(job.seed)
-    loaders = [
-        loader(each, job, functools.partial(read_clocks, each.pids, database), chance)
-        for each in job.targets
-    ]
-    lag = LagMeter(every_s(job.timeout_s))
-    allow_descriptors(sum(each.connections for each in job.targets) + SPARE_DESCRIPTORS)
+    own = loaders_of(job, database)
+    loaders = crew.shared(own, followers)
+    if job.pgbench is not None:
+        loaders.append(Pgbench(job.pgbench, job.timeout_s, database))
+    lag, shares = LagMeter(every_s(job.timeout_s)), job.shares
     with undisturbed(), ended_by_bugs(), lag:
         await asyncio.gather(*(each.open() for each in loaders))
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
             least_s = min(job.slice_s, job.warmup_s)
-            await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders])
+            await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders], shares)
         slice_s = real_slice_s(job.slice_s, [each.warmup_median_ns for each in loaders])
         with ticking(job.timeout_s, [*(each.end_overdue for each in loaders), lag.tick]):
+            searched: Sequence[TargetAnswer] = ()
             if job.slo is None:
-                await give(job.rounds, job.measure_s, slice_s, [each.measure for each in loaders])
-                answers = [each.answer() for each in loaders]
+                measure = [each.measure for each in loaders]
+                await give(job.rounds, job.measure_s, slice_s, measure, shares)
             else:
-                closed = [each for each in loaders if isinstance(each, Loader)]
-                slice_s, answers = await search(job, job.slo, closed, lag.begin_anew)
+                closed = [each for each in own if isinstance(each, Loader)]
+                slice_s, searched = await search(job, job.slo, closed, lag.begin_anew)
         await asyncio.gather(*(each.close() for each in loaders))
+    # Only now: pgbench's log is whole when it has ended.
+    answers = searched or [each.answer() for each in loaders]
     return Answer(slice_s, tuple(answers), lag.p99_ns, lag.late_p99_ns)
+
+
+async def follow(job: Job) -> Answer:
+    """Do a follower's part of a job, slice by slice as its leader says."""
+    loaders = loaders_of(job, None)
+    follower = crew.Follower(loaders)
+    lag = LagMeter(every_s(job.timeout_s))
+
+    def tick_lag() -> None:
+        if follower.measuring:
+            lag.tick()
+
+    calls = [*(each.end_overdue for each in loaders), tick_lag]
+    async with crew.beside(job.seat) as (leader,):
+        with undisturbed(), ended_by_bugs(), lag, ticking(job.timeout_s, calls):
+            await follower.follow(leader)
+    answers = tuple(each.answer() for each in loaders)
+    return Answer(job.slice_s, answers, lag.p99_ns, lag.late_p99_ns)
+
+
+def loaders_of(job: Job, database: DatabaseCpu | None) -> Sequence[Loader | OpenLoader]:
+    """Return what loads the servers of a job, having seen to room for their connections."""
+    allow_descriptors(sum(each.connections for each in job.targets) + SPARE_DESCRIPTORS)
+    chance = random.Random(job.seed)
+    return [
+        loader(each, job, functools.partial(read_clocks, each.pids, database), chance)
+        for each in job.targets
+    ]
 
 
 def loader(

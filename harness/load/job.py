@@ -37,6 +37,7 @@ class Target:
     With an SLO they are the most to open, each when it is needed first.
     Each connection sends `requests` in turn, beginning at a different one.
     `pids` are the server's process tree, whose CPU clocks are read with each slice.
+    `share` is how much of the job's warm-up and measuring time it gets.
     """
 
     name: str
@@ -45,6 +46,33 @@ class Target:
     connections: int
     requests: tuple[Request, ...]
     pids: tuple[int, ...] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PgbenchTarget:
+    """A target that pgbench loads, which `argv` starts; its password is in the environment.
+
+    It runs until it is told to end, over `connections`, and writes a line a transaction to
+    files in `folder` whose names begin with "log". `share` as of a `Target`.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    connections: int
+    folder: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of a process among several generators: the leader's, or a follower's.
+
+    `descriptors` are inherited ends of socket pairs: one to each follower, or the leader's.
+    """
+
+    leads: bool
+    descriptors: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +88,8 @@ class Job:
     closed loop all the same, so that every connection has seen use at any rate.
     With `slo` the capacity of each target is searched, and what is measured is load at that
     capacity.
+    `pgbench` comes after the targets, in rounds as in the answer. `seat` is None for a
+    generator alone.
     """
 
     timeout_s: float
@@ -72,6 +102,14 @@ class Job:
     seed: int = 0
     pace: Pace | None = None
     slo: Slo | None = None
+    pgbench: PgbenchTarget | None = None
+    seat: Seat | None = None
+
+    @property
+    def shares(self) -> list[float]:
+        """The share of each target, in the order of rounds."""
+        last = [] if self.pgbench is None else [self.pgbench.share]
+        return [each.share for each in self.targets] + last
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""
@@ -85,6 +123,8 @@ class Job:
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
         fields["pace"] = None if fields["pace"] is None else Pace(**fields["pace"])
         fields["slo"] = None if fields["slo"] is None else Slo(**fields["slo"])
+        fields["pgbench"] = None if fields["pgbench"] is None else _pgbench(fields["pgbench"])
+        fields["seat"] = None if fields["seat"] is None else _seat(fields["seat"])
         return cls(**fields)
 
 
@@ -161,7 +201,9 @@ class TargetAnswer:
     answer. `answered` and `failed` count the good answers and the failed requests of the
     whole job: warm-up, ramps and drains included.
 
-    With an SLO all but the last two is of the verification that `searched` ended with.
+    With an SLO all but `answered` and `failed` is of the verification that `searched` ended
+    with. `generator_busy` is the share of a core that the busiest of several generators
+    used in its windows; None when there was one, whose slices say it.
     """
 
     name: str
@@ -175,21 +217,24 @@ class TargetAnswer:
     failed: int
     arrivals: Arrivals | None = None
     searched: Searched | None = None
+    generator_busy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the generator did. Its targets are in the job's order.
+    """What the generator did. Its targets are in the job's order, pgbench the last.
 
     `slice_s` is the real length of a slice. `lag_p99_ns` is how long an event that is
     ready waits until the generator serves it, `late_p99_ns` how late a timer is served:
     what a generator that wants a CPU and does not get one shows. None when never sampled.
+    `generators` is how many processes gave the load.
     """
 
     slice_s: float
     targets: tuple[TargetAnswer, ...]
     lag_p99_ns: int | None
     late_p99_ns: int | None
+    generators: int = 1
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; bytes as base64."""
@@ -213,6 +258,16 @@ def _target(fields: dict[str, Any]) -> Target:
     fields["requests"] = tuple(_request(each) for each in fields["requests"])
     fields["pids"] = tuple(fields["pids"])
     return Target(**fields)
+
+
+def _pgbench(fields: dict[str, Any]) -> PgbenchTarget:
+    fields["argv"] = tuple(fields["argv"])
+    return PgbenchTarget(**fields)
+
+
+def _seat(fields: dict[str, Any]) -> Seat:
+    fields["descriptors"] = tuple(fields["descriptors"])
+    return Seat(**fields)
 
 
 def _request(fields: dict[str, Any]) -> Request:

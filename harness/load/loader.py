@@ -279,6 +279,7 @@ class Loader:
 
 
 def _difference(opening_ns: int | None, closing_ns: int | None) -> int | None:
+    """Return what a clock counted between two readings; None where it could not be read."""
     return None if opening_ns is None or closing_ns is None else closing_ns - opening_ns
 
 

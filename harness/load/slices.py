@@ -13,20 +13,27 @@ async def give(
     each_s: float,
     slice_s: float,
     burdens: Sequence[Callable[[float], Awaitable[float]]],
+    shares: Sequence[float] = (),
 ) -> None:
     """Give slices, one at a time, round by round, until every target has had `each_s`.
+
+    A target of less than a whole share of that (`shares`: 1 each unless given) sits rounds
+    out, so that its slices spread over all of the time.
 
     A burden is called with the slice's length and returns the time to charge, which is
     that length unless the target kept it waiting: so all get equally many slices, and a
     server that does not answer cannot hold up the others for each of them.
     """
-    left_s = [each_s] * len(burdens)
+    whole_s = [each_s * share for share in shares or [1.0] * len(burdens)]
+    left_s = list(whole_s)
     enough_s = slice_s * 1e-6  # sums of floats: 20 slices of 0.1 s are 2 s
     for order in itertools.cycle(rounds):
         if max(left_s) <= enough_s:
             return
+        most_left = max(left / whole for left, whole in zip(left_s, whole_s, strict=True))
         for index in order:
-            if left_s[index] > enough_s:
+            due = left_s[index] / whole_s[index] >= most_left - 1e-6
+            if due and left_s[index] > enough_s:
                 left_s[index] -= await burdens[index](slice_s)
 
 

@@ -2,12 +2,13 @@
 
 from harness.matrix.matrix import Matrix, narrowed, quick
 from harness.matrix.read import parse, read
-from harness.matrix.sections import Affinity, DatabaseSection, Group, Run
+from harness.matrix.sections import Affinity, DatabaseSection, Group, Load, Run
 
 __all__ = [
     "Affinity",
     "DatabaseSection",
     "Group",
+    "Load",
     "Matrix",
     "Run",
     "narrowed",

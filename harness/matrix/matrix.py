@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from harness import ceilings
 from harness.errors import BadInput
 from harness.matrix.sections import DatabaseSection, Group, Run
 from harness.model import Stack
@@ -29,6 +30,15 @@ class Matrix:
             for name, stack in self.stacks.items()
             if group.stacks is None or name in group.stacks
         ]
+
+    def ceilings_of(self, group: Group) -> tuple[Stack, ...]:
+        """Return what is measured beside the stacks of `group` without being one.
+
+        Nothing where load is not a closed loop of `concurrency`: a ceiling is a rate that could
+        be had, not one that was asked for.
+        """
+        asked_for = group.rate is not None or group.slo is not None
+        return ceilings.ALL if self.run.ceilings and not asked_for else ()
 
     def baseline_of(self, group: Group) -> str | None:
         """Return the stack the others of `group` are compared with, if it has one."""

@@ -13,6 +13,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from adapters import registry
+from harness import ceilings
 from harness.duration import format_duration
 from harness.errors import BadInput
 from harness.matrix.matrix import Matrix
@@ -21,6 +22,7 @@ from harness.matrix.sections import (
     DatabaseSection,
     Document,
     Group,
+    Load,
     Run,
     StackSection,
 )
@@ -155,6 +157,11 @@ def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
     for index, section in enumerate(sections):
         if section.name in stacks:
             raise BadInput(f"stack[{index}].name: a second stack is called {section.name!r}")
+        if section.name in ceilings.NAMES:
+            raise BadInput(
+                f"stack[{index}].name: {section.name!r} is what a ceiling beside the stacks is "
+                "called; choose another name"
+            )
         stacks[section.name] = _stack(section, f"stack[{index}]")
     return stacks
 
@@ -264,6 +271,7 @@ def _known_keys(loc: Iterable[int | str]) -> list[str]:
         (): Document,
         ("run",): Run,
         ("run", "affinity"): Affinity,
+        ("run", "load"): Load,
         ("database",): DatabaseSection,
         ("stack",): StackSection,
         ("group",): Group,

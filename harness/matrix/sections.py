@@ -52,6 +52,31 @@ def _affinity(value: object) -> object:
     )
 
 
+PROCESSES_MAX = 64
+
+
+def _processes(value: object) -> object:
+    if value == "auto" or (type(value) is int and 1 <= value <= PROCESSES_MAX):
+        return value
+    raise PydanticCustomError(
+        "expected",
+        'expected "auto" or a number of processes from 1 to {most}, got {value}',
+        {"most": PROCESSES_MAX, "value": show(value)},
+    )
+
+
+@dataclass(frozen=True)
+class Load:
+    """Who gives the load: how many generator processes share a target's connections."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    processes: Annotated[
+        Literal["auto"] | int,
+        PlainValidator(_processes, json_schema_input_type=Literal["auto"] | int),
+    ] = "auto"
+
+
 def _plain(value: object) -> object:
     if isinstance(value, str | bool | int | float):
         return value
@@ -90,6 +115,8 @@ class Run:
     ] = "auto"
     timeout: Seconds = 10.0
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
+    ceilings: Annotated[bool, expected("true or false")] = True
+    load: Load = field(default_factory=Load)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import noises, stats
+from harness.ceilings import SHARE
 from harness.duration import format_duration
 from harness.findings import Findings, ratio_text, sentences, setting_text
 from harness.matrix import Matrix
 from harness.model import Comparison, Metric, Setting, Summary
-from harness.results import capacity, doubts
+from harness.results import capacity, ceilings, doubts
 from harness.results.tables import round_to, supported_places
 from harness.slo import Slo
 from harness.thresholds import CONFIDENCE, LATE_MS, SAME_WITHIN
@@ -65,14 +66,20 @@ def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> s
 
 
 def results_table(found: Findings, setting: Setting) -> str:
-    """Return the Markdown table of one setting: a row a stack, fastest first."""
+    """Return the Markdown table of one setting: a row a stack, fastest first, then ceilings."""
     if setting.rate is not None:
         return _table(OPEN_HEADINGS, (_open_row(found, each) for each in _soonest(found, setting)))
-    rows = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
+    stacks = sorted(found.of(setting), key=lambda each: 1.0 if each.rps is None else -each.rps)
     slo = found.slos.get(setting)
     at_capacity = {} if slo is None else {"p50 ms": "connections", "p99 ms": f"p{slo.percent} ms"}
     headings = [at_capacity.get(each, each) for each in HEADINGS]
-    return _table(headings, (_row(found, each) for each in rows))
+    rows = [_row(found, each) for each in stacks]
+    limits = found.ceilings_of(setting)
+    if limits:
+        headings.insert(ceilings.PLACE, ceilings.HEADING)
+        rows = ceilings.with_shares(found, setting, stacks, rows)
+        rows += [ceilings.set_apart(_row(found, each)) for each in limits]
+    return _table(headings, rows)
 
 
 def _setting(found: Findings, setting: Setting) -> str:
@@ -184,6 +191,8 @@ def _spread(half_pct: float) -> str:
     """Return half an interval's width to two digits; past 100 % it says nothing more."""
     if half_pct > 100:
         return "±>100 %"
+    if 0 < half_pct < 0.01:  # digits of a float, not of a measurement
+        return "±<0.01 %"
     return f"±{half_pct:.0f} %" if half_pct >= 10 else f"±{half_pct:.2g} %"
 
 
@@ -266,7 +275,20 @@ def _method(matrix: Matrix) -> str:
         "ratios are made within a block, then averaged. "
         f"A verdict needs {run.min_blocks} blocks: `faster` and `slower` mean the interval lies "
         f"beyond {SAME_WITHIN:.0%}, with Holm's correction within a setting, `tie` that it lies "
-        f"within. {_loops(matrix)} CPU is per good answer." + f" {capacity.METHOD}" * searching
+        f"within. {_loops(matrix)} CPU is per good answer."
+        + f" {capacity.METHOD}" * searching
+        + _ceilings(matrix)
+    )
+
+
+def _ceilings(matrix: Matrix) -> str:
+    if not any(map(matrix.ceilings_of, matrix.groups)):
+        return ""
+    return (
+        " Two ceilings stand below the stacks and are none of them: `noop` is the same server "
+        "asked for nothing that needs a database, `pgbench` the database's own tool doing the "
+        f"endpoint's SQL over as many connections as a pool has. Each had {SHARE:.0%} of a "
+        "stack's load, in the same slices."
     )
 
 

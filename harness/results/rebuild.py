@@ -33,7 +33,7 @@ def _files(
     observations: Sequence[Observation],
     environment: Mapping[str, Any],
 ) -> dict[str, str]:
-    cells = set(plan.cells(measured))
+    cells = {*plan.cells(measured), *plan.ceilings(measured)}
     stray = next((row.key for row in observations if row.key not in cells), None)
     if stray is not None:
         raise BadInput(

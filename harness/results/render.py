@@ -12,7 +12,8 @@ from harness.results.markdown import report
 
 def files(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> dict[str, str]:
     """Return file name -> text: `cells.csv`, `pairs.csv`, `report.md`."""
-    cells = sorted(found.summaries.values(), key=lambda each: sorting(each.key))
+    measured = (*found.summaries.values(), *found.ceilings.values())
+    cells = sorted(measured, key=lambda each: sorting(each.key))
     pairs = sorted(found.comparisons.values(), key=lambda each: (sorting(each.key), each.metric))
     return {
         "cells.csv": tables.table(Summary, map(tables.summary_row, cells)),

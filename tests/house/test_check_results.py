@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness import plan
+from harness.ceilings import what_applies
 from harness.environment import to_json
 from harness.findings import find
 from harness.matrix import Matrix
@@ -30,7 +31,8 @@ complaints, unlike_its_blocks = (
 
 def rows(**of_the_first: Any) -> list[Observation]:
     first, *others = (an_observation(key) for key in plan.cells(MATRIX))
-    return [replace(first, **of_the_first), *others]
+    beside = [what_applies(an_observation(key)) for key in plan.ceilings(MATRIX)]
+    return [replace(first, **of_the_first), *others, *beside]
 
 
 def written(folder: Path, observations: Sequence[Observation]) -> Path:

@@ -402,6 +402,21 @@ def test_slices_are_given_in_the_rounds_orders_again_and_again() -> None:
     assert given == [0, 1, 2, 1, 0, 0, 1]
 
 
+def test_a_target_of_a_smaller_share_sits_rounds_out_until_the_others_have_caught_up() -> None:
+    given: list[int] = []
+
+    async def run() -> None:
+        async def give_to(index: int, slice_s: float) -> float:
+            given.append(index)
+            return slice_s
+
+        burdens = [functools.partial(give_to, i) for i in range(2)]
+        await give([(0, 1)], 0.8, 0.1, burdens, [1.0, 0.25])
+
+    asyncio.run(run())
+    assert given == [0, 1, 0, 0, 0, 0, 1, 0, 0, 0]
+
+
 def test_rounds_that_leave_a_target_out_are_refused() -> None:
     endless = Job(1.0, 0.1, 0.0, 0.1, (target(1), target(2)), ((0,), (0,)))
     with pytest.raises(ValueError, match="expected every target"):

@@ -4,7 +4,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, Request, Searched, Slice, Target, TargetAnswer
+from harness.load.job import (
+    Answer,
+    Job,
+    PgbenchTarget,
+    Request,
+    Searched,
+    Seat,
+    Slice,
+    Target,
+    TargetAnswer,
+)
 from harness.slo import Slo
 from tests.factories import a_probe
 
@@ -18,6 +28,15 @@ TARGETS = st.builds(
     connections=st.integers(1, 100),
     requests=st.lists(REQUESTS, max_size=3).map(tuple),
     pids=st.lists(st.integers(1, 99999), max_size=3).map(tuple),
+    share=st.floats(0.01, 1.0),
+)
+PGBENCHES = st.builds(
+    PgbenchTarget,
+    name=st.just("pgbench"),
+    argv=st.lists(st.text(max_size=10), max_size=3).map(tuple),
+    connections=st.integers(1, 100),
+    folder=st.text(max_size=10),
+    share=st.floats(0.01, 1.0),
 )
 NANOSECONDS = st.integers(0, 2**53)
 SLICES = st.builds(
@@ -31,8 +50,18 @@ SLICES = st.builds(
 )
 
 
-@given(st.lists(TARGETS, max_size=3), st.lists(st.lists(st.integers(0, 9), max_size=3)))
-def test_a_job_survives_the_pipe(targets: list[Target], rounds: list[list[int]]) -> None:
+@given(
+    st.lists(TARGETS, max_size=3),
+    st.lists(st.lists(st.integers(0, 9), max_size=3)),
+    st.none() | PGBENCHES,
+    st.none() | st.builds(Seat, st.booleans(), st.lists(st.integers(0, 99)).map(tuple)),
+)
+def test_a_job_survives_the_pipe(
+    targets: list[Target],
+    rounds: list[list[int]],
+    pgbench: PgbenchTarget | None,
+    seat: Seat | None,
+) -> None:
     job = Job(
         timeout_s=10.0,
         slice_s=0.1,
@@ -40,6 +69,8 @@ def test_a_job_survives_the_pipe(targets: list[Target], rounds: list[list[int]])
         measure_s=2.0,
         targets=tuple(targets),
         rounds=tuple(tuple(each) for each in rounds),
+        pgbench=pgbench,
+        seat=seat,
     )
     searching = replace(job, slo=Slo(99, 0.05))
     assert Job.from_json(job.to_json()) == job

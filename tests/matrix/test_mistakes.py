@@ -16,8 +16,8 @@ from tests.factories import a_document
 STACK = '[[stack]]\nname = "a"\nadapter = "asyncpg_pool"\n'
 GROUP = '[[group]]\nname = "g"\nendpoint = ["users_get"]\n'
 RUN_KEYS = (
-    "affinity, baseline, budget, max_blocks, measure, min_blocks, name, precision, schedule, "
-    "seed, slice, timeout, warmup"
+    "affinity, baseline, budget, ceilings, load, max_blocks, measure, min_blocks, name, "
+    "precision, schedule, seed, slice, timeout, warmup"
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'
 NAME = "expected a name of letters, digits and . _ + - (48 at most), got"
@@ -84,6 +84,20 @@ RUN = [
     ('measure = "90ms"', 'measure: expected at least one run.slice ("100ms"), got "90ms"'),
     ('schedule = "x"', 'schedule: expected "interleaved" or "sequential", got "x"'),
     ('baseline = "b"', "baseline: unknown stack 'b'; known: a"),
+    ("load = 2", "load: expected a table, got 2"),
+    (
+        "load = { process = 2 }",
+        "load.process: unknown key 'process'; did you mean 'processes'? known: processes",
+    ),
+    *(
+        (
+            f"load = {{ processes = {wrong} }}",
+            f'load.processes: expected "auto" or a number of processes from 1 to 64, got {wrong}',
+        )
+        for wrong in ("0", "-1", "65", '"two"', "1.5", "true", "[2]")
+    ),
+    ("ceilings = 1", "ceilings: expected true or false, got 1"),
+    ('ceilings = "no"', 'ceilings: expected true or false, got "no"'),
     (
         "affinity = 1",
         'affinity: expected "auto", "off" or a table of app, load and database CPUs, got 1',
@@ -257,6 +271,16 @@ WHOLE = [
         "runs: unknown key 'runs'; did you mean 'run'? known: database, group, run, stack",
     ),
     (STACK + STACK + GROUP, "stack[1].name: a second stack is called 'a'"),
+    *(
+        (
+            STACK + STACK.replace('"a"', f'"{name}"') + GROUP,
+            (
+                f"stack[1].name: '{name}' is what a ceiling beside the stacks is called; "
+                "choose another name"
+            ),
+        )
+        for name in ("noop", "pgbench")
+    ),
     (STACK + GROUP + GROUP, "group[1].name: a second group is called 'g'"),
     (STACK + GROUP.replace('"g"', '"é"'), f'group[0].name: {NAME} "é"'),
     (STACK + GROUP.replace('"g"', '"a b"'), f'group[0].name: {NAME} "a b"'),

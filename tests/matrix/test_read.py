@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 import harness
 from harness import plan
 from harness.errors import BadInput
-from harness.matrix import Affinity, Matrix, narrowed, parse, quick, read
+from harness.matrix import Affinity, Load, Matrix, narrowed, parse, quick, read
 from harness.matrix.sections import Document
 from harness.results.resolved import to_toml
 from harness.slo import Slo
@@ -80,6 +80,11 @@ def test_options_are_defaults_then_the_lanes_then_those_given_by_hand() -> None:
 def test_affinity_may_be_a_table() -> None:
     run = {"affinity": {"app": [0, 1], "load": [2], "database": [3]}}
     assert a_matrix(run=run).run.affinity == Affinity([0, 1], [2], [3])
+
+
+def test_load_comes_from_as_many_processes_as_it_takes_unless_told() -> None:
+    assert a_matrix().run.load == Load("auto")
+    assert a_matrix(run={"load": {"processes": 3}}).run.load == Load(3)
 
 
 def test_the_baseline_is_the_groups_else_the_runs_else_the_first_stack() -> None:
@@ -158,6 +163,7 @@ MATRICES: dict[str, Callable[[], Matrix]] = {
     ),
     "capacity": lambda: a_matrix(group=[SEARCHING]),
     "capacity with its bound": lambda: a_matrix(group=[SEARCHING | {"concurrency": [40]}]),
+    "generators": lambda: a_matrix(run={"load": {"processes": 2}, "ceilings": False}),
     "settings": lambda: a_matrix(
         database={"settings": {"jit": False, "x": 'a"\nb', "y": 1.5, "max_connections": "300"}}
     ),

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from harness import histogram
+from harness import ceilings, histogram
 from harness.checks import checked
 from harness.load.capacity import Probe
 from harness.matrix import Matrix
 from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation
-from harness.observation import NO_LATENCY, unmeasured
+from harness.observation import NO_COST, NO_LATENCY, unmeasured
 from harness.probes import encode
 from tests.factories import (
     a_cost,
@@ -111,7 +111,15 @@ def row(key: Key, block: int, rps: float, app_cpu_us: float, **fields: Any) -> O
 
 
 def the_observations() -> list[Observation]:
-    return [*_users_get(), *_books_list(), *_matched(), *_alone(), *_steady(), *_capacity()]
+    return [
+        *_users_get(),
+        *_books_list(),
+        *_ceilings(),
+        *_matched(),
+        *_alone(),
+        *_steady(),
+        *_capacity(),
+    ]
 
 
 def _users_get() -> Iterator[Observation]:
@@ -167,6 +175,24 @@ def _matched() -> Iterator[Observation]:
             other = row(cell("matched", "users_list", "lean-too", limit), block, 0.8 * rate, 750.0)
             bad = block == 2 and limit == 10
             yield checked(replace(other, generator_busy=0.99, work=IDLE)) if bad else other
+
+
+def _ceilings() -> Iterator[Observation]:
+    """Both in one setting, one without a pgbench in another; the other settings had none."""
+    for block in (1, 2, 3, 4):
+        noop, tool = a_ceiling("users_get", "noop"), a_ceiling("users_get", "pgbench")
+        yield ceilings.what_applies(row(noop, block, 4500.0 + 50 * block, 90.0))
+        cost = replace(NO_COST, db_cpu_us=40.0, load_cpu_us=15.0, connections=10)
+        yield ceilings.what_applies(row(tool, block, 9000.0 - 50 * block, 0.0, cost=cost))
+    yield ceilings.what_applies(row(a_ceiling("books_list", "noop", 20), 1, 4500.0, 90.0))
+    missing = a_ceiling("books_list", "pgbench", 20)
+    yield unmeasured(missing, 1, "interleaved", "unsupported", "no pgbench on the PATH")
+
+
+def a_ceiling(endpoint: Endpoint, name: str, limit: int | None = None) -> Key:
+    return a_key(
+        group="idiomatic", endpoint=endpoint, stack=name, adapter=name, lane="matched", limit=limit
+    )
 
 
 def _alone() -> Iterator[Observation]:

@@ -139,7 +139,7 @@ def test_a_cell_of_errors_only_reads_zero_and_not_blank(folder: Path) -> None:
     assert (row["rps"], row["requests"], row["error_pct"]) == ("0", "0", "100")
     assert (row["rps_lo"], row["p50_ms"], row["app_cpu_us"]) == ("", "", "")
     assert (
-        "| broken | 0 | - |  | - | - | - | - | 64 | 100 % | errors |"
+        "| broken | 0 | - |  | 0 % of noop | - | - | - | - | 64 | 100 % | errors |"
         in (folder / "report.md").read_text()
     )
 
@@ -231,6 +231,7 @@ def test_a_folder_that_lacks_a_part_is_refused_and_left_as_it_was(
     ("pattern", "after", "said"),
     [
         (r",,,c[^,\n]*,", ",,,garbage,", "blocks.csv: not as it was written: "),
+        (r",c[-\w][^,\n]{30,}", ",garbage", "blocks.csv: not as it was written: "),
         (r'"\{""pool_timeout.*?\}"', "{", "blocks.csv: not as it was written: "),
         (
             r"idiomatic,users_get,alike",
@@ -251,3 +252,21 @@ def test_blocks_that_are_not_as_written_are_refused(
         rebuild(damaged(folder, tmp_path, "blocks.csv", text))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_ceilings_stand_below_the_stacks_in_italics(folder: Path) -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", (folder / "report.md").read_text(), re.MULTILINE)
+    (users_get, *_) = tables
+    names = [line.split(" | ")[0] for line in users_get.splitlines()[2:]]
+    assert names[-2:] == ["| *noop*", "| *pgbench*"]
+    assert not any(name.startswith("| *") for name in names[:-2])
+
+
+def test_a_setting_without_ceilings_has_no_column_for_them(folder: Path) -> None:
+    headings = [
+        line
+        for line in (folder / "report.md").read_text().splitlines()
+        if "| stack | req/s" in line
+    ]
+    with_column = [line for line in headings if "of ceiling" in line]
+    assert (len(headings), len(with_column)) == (7, 2)

@@ -121,6 +121,7 @@ OBSERVATIONS = st.builds(
     capacity=st.builds(
         Capacity, NUMBER, st.none() | COUNT, st.sampled_from(get_args(CapacityLimit)), TEXT
     ),
+    generators=st.none() | COUNT,
 )
 
 

@@ -29,6 +29,7 @@ RUN = {
     "max_blocks": 1,
     "min_blocks": 1,
     "timeout": "2s",
+    "ceilings": False,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.run.conftest import Start
+from tests.run.conftest import Start, Started
 
 Matrix = Callable[..., str]
 
@@ -92,6 +92,43 @@ def test_a_generator_that_dies_ends_the_run_with_one_line(
     assert complained.splitlines()[-1].startswith("error: generator: ended with")
     assert "Traceback" not in complained
     assert run.left() == []
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_one_of_two_generators_that_dies_ends_the_run_with_one_line(
+    start: Start, matrix: Matrix, index: int
+) -> None:
+    run = start(matrix(run={**LONG, "load": {"processes": 2}}))
+    run.until(lambda: len(generators(run)) == 2, "two generators")
+    generators(run)[index].kill()
+    _, complained = run.output()
+    assert run.process.returncode == 3
+    assert complained.splitlines()[-1].startswith("error: generator: ended with -9")
+    assert "Traceback" not in complained
+    assert run.left() == []
+
+
+def test_a_killed_runner_leaves_neither_of_two_generators_nor_pgbench(
+    start: Start, matrix: Matrix
+) -> None:
+    run = start(matrix(run={**LONG, "load": {"processes": 2}, "ceilings": True}))
+    run.until(lambda: len(generators(run)) == 2 and run.runs("--protocol=prepared"), "all three")
+    run.process.kill()
+    run.process.wait()
+    assert run.left(within_s=GONE_WITHIN_S) == []
+
+
+def generators(run: Started) -> list[psutil.Process]:
+    """Return those that run now, in the order they were started."""
+    run.look()
+    return sorted(
+        (
+            each
+            for each, argv in run.commands.items()
+            if "harness.load.generator" in argv and each.is_running()
+        ),
+        key=lambda each: each.create_time(),
+    )
 
 
 def test_a_server_that_dies_under_load_is_seen_as_errors_of_its_stack_alone(

@@ -110,6 +110,21 @@ def test_a_rate_is_kept_reported_and_read_again(
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
 
+def test_load_from_two_generators_fills_the_same_columns(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    run = start(matrix(run={"load": {"processes": 2}}))
+    run.measured()
+    blocks = rows(tmp_path / "results" / "tiny" / "blocks.csv")
+    assert {each["generators"] for each in blocks} == {"2"}
+    for each in blocks:
+        if each["outcome"] == "ok":
+            assert float(each["app_cpu_us"]) > 0
+            assert float(each["db_cpu_us"]) > 0
+            assert float(each["generator_busy"]) > 0
+    assert run.left() == []
+
+
 def test_the_environment_names_no_person_host_or_path(
     start: Start, matrix: Matrix, tmp_path: Path
 ) -> None:
@@ -133,6 +148,8 @@ def test_one_block_says_that_it_has_no_intervals(
     cells = rows(tmp_path / "results" / "tiny" / "cells.csv")
     most = max(int(cell["blocks"]) for cell in cells)  # a disturbed block is given once more
     assert ("with one block each there are no intervals" in said) == (most == 1)
+    blocks = rows(tmp_path / "results" / "tiny" / "blocks.csv")
+    assert {each["generators"] for each in blocks} <= {"1", ""}
     for cell in cells:
         assert (cell["rps"] != "") == as_measured(cell)
         assert (cell["rps_lo"] == "") == (cell["rps_hi"] == "") == (int(cell["blocks"]) < 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from harness.database import pgbench
 from harness.database.dataset import LOCK_KEY, MARKER
 from tests.conftest import Database
 from tests.run.conftest import Start, as_measured
@@ -49,14 +50,9 @@ def test_a_run_on_it_leaves_no_schema_and_no_password_anywhere(
 ) -> None:
     before = own.schemas()
     run = start(matrix(database={"dsn": own.dsn}))
-    titles: set[str] = set()
-
-    def loaded() -> bool:
-        titles.update(" ".join(each.cmdline()) for each in run.look() if each.is_running())
-        return run.runs("harness.load.generator")
-
-    run.until(loaded, "load")
     said, complained = run.measured()
+    titles = [" ".join(argv) for argv in run.commands.values()]
+    assert any("harness.load.generator" in each for each in titles)
     with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
         cells = list(csv.DictReader(file))
     assert len(cells) == 2
@@ -134,3 +130,33 @@ def test_a_role_that_may_not_create_a_schema_is_told_so(
     assert run.process.returncode == 3
     assert "permission denied for database theirs" in complained
     assert len(complained.splitlines()) == 1
+
+
+def test_without_pgbench_on_the_path_its_row_says_what_to_do(
+    start: Start, matrix: Matrix, own: Own, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    name = matrix(run={"ceilings": True})
+    run = start(name, "--dsn", own.dsn, env={"PATH": str(tmp_path / "empty")})
+    run.measured()
+    with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
+        cells = {each["stack"]: each for each in csv.DictReader(file)}
+    assert cells["pgbench"]["outcome"] == "unsupported"
+    assert cells["pgbench"]["flags"] == pgbench.MISSING
+    assert cells["pgbench"]["rps"] == ""
+    assert cells["noop"]["outcome"] in ("ok", "invalid")
+
+
+def test_pgbench_of_the_path_is_run_on_it(
+    start: Start, matrix: Matrix, own: Own, tmp_path: Path
+) -> None:
+    tool = pgbench.executable(embedded=True)
+    assert tool is not None
+    name = matrix(run={"ceilings": True})
+    run = start(name, "--dsn", own.dsn, env={"PATH": str(Path(tool).parent)})
+    run.measured()
+    with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
+        cells = {each["stack"]: each for each in csv.DictReader(file)}
+    assert cells["pgbench"]["outcome"] in ("ok", "invalid"), cells["pgbench"]
+    assert not [argv for argv in run.commands.values() if PASSWORD in " ".join(argv)]
+    assert run.left() == []

@@ -1,0 +1,149 @@
+"""A block from its first server's start to its last one's end; what it found, a row a stack."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness import plan, work
+from harness.bench import Bench
+from harness.block.answers import Live, Refused, verified
+from harness.block.load import give_load
+from harness.block.replication import Block, application_name, replication, served
+from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
+from harness.database import activity, pgbench
+from harness.database.counters import counters
+from harness.database.dataset import restore_users
+from harness.load.job import Answer, TargetAnswer
+from harness.model import Cost, Machine, Observation, Setting, Stack, key
+from harness.observation import NO_COST, NO_MACHINE, measured, unmeasured
+from harness.observe import noise
+from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
+from harness.processes import tree
+from harness.together import together
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the load of some stacks gave: the answers and what each held of memory, by name."""
+
+    answer: Answer | None
+    answers: Mapping[str, TargetAnswer]
+    memory: Mapping[str, Cost]
+    machine: Machine
+
+
+async def measure(
+    bench: Bench, setting: Setting, number: int, generators: int
+) -> list[Observation]:
+    """Run block `number` of `setting`, with load from as many processes as `generators`.
+
+    Returns one observation for each of its stacks, in their order, then of its ceilings.
+    """
+    group = bench.matrix.group(setting.group)
+    stacks = [*bench.matrix.stacks_of(group), *bench.matrix.ceilings_of(group)]
+    block = replication(bench, setting, stacks, number, generators)
+    await restore_users(bench.address, bench.matrix.database.users)
+    interleaved = block.schedule == "interleaved"
+    batches = [stacks] if interleaved else [[stack] for stack in stacks]
+    rows: list[Observation] = []
+    for batch in batches:
+        rows += await _batch(bench, block, batch)
+    return rows
+
+
+async def verify(bench: Bench, setting: Setting) -> Mapping[str, Live | Refused]:
+    """Start every stack of `setting`, ask for every answer once, stop; what became of each."""
+    stacks = bench.matrix.stacks_of(bench.matrix.group(setting.group))
+    block = replication(bench, setting, stacks, 0, 1)
+    async with together([served(bench, setting, stack) for stack in stacks]) as servers:
+        return await verified(block, stacks, servers)
+
+
+async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
+    """Measure the stacks, and the ceilings, that are up at the same time."""
+    with_server = [stack for stack in stacks if stack != PGBENCH]
+    tool = bench.pgbench if PGBENCH in stacks else None
+    bench.say(f"starting {len(with_server)} server{'s' * (len(with_server) > 1)}")
+    load_average, names = noise.load_average(), [application_name(each) for each in stacks]
+    before = await counters(bench.address, names)
+    async with together([served(bench, block.setting, each) for each in with_server]) as servers:
+        bench.say("checking answers")
+        found = await verified(block, with_server, servers)
+        live = [each for each in found.values() if isinstance(each, Live)]
+        loaded = await _loaded(bench, block, live, tool, load_average)
+        bench.say("stopping")
+    after = await counters(bench.address, names)
+    rows = [_row(block, stack, found.get(stack.name), loaded) for stack in stacks]
+    if before is not None and after is not None:
+        rows = work.credited(
+            rows, _of_the_database(loaded), after.since(before), _asked(bench, block, found)
+        )
+    return [what_applies(row) if is_ceiling(row.key) else row for row in rows]
+
+
+async def _loaded(
+    bench: Bench, block: Block, live: Sequence[Live], tool: str | None, load_average: float | None
+) -> Loaded:
+    """Give the load, if there is anything to give it to, and read what it left in memory."""
+    if not live and tool is None:
+        return Loaded(None, {}, {}, NO_MACHINE)
+    answer, machine = await give_load(bench, block, live, tool, load_average)
+    memory = {each.stack.name: await _memory(bench, each) for each in live}
+    if tool is not None:
+        clients = plan.connections(PGBENCH, block.setting)
+        memory[PGBENCH.name] = replace(NO_COST, connections=clients)
+    return Loaded(answer, {each.name: each for each in answer.targets}, memory, machine)
+
+
+def _row(block: Block, stack: Stack, found: Live | Refused | None, loaded: Loaded) -> Observation:
+    its_key = key(block.setting, stack)
+    if stack == PGBENCH and stack.name not in loaded.answers:
+        found = Refused("unsupported", pgbench.MISSING)
+    if isinstance(found, Refused):
+        return unmeasured(its_key, block.number, block.schedule, found.outcome, found.reason)
+    answer = loaded.answer
+    assert answer is not None
+    return measured(
+        its_key,
+        block.number,
+        block.schedule,
+        loaded.answers[stack.name],
+        slice_s=answer.slice_s,
+        lag_p99_ns=answer.lag_p99_ns,
+        memory=loaded.memory[stack.name],
+        machine=loaded.machine,
+        generators=answer.generators,
+    )
+
+
+def _of_the_database(loaded: Loaded) -> Mapping[str, TargetAnswer]:
+    """Return the answers that took work of the database's."""
+    return {name: each for name, each in loaded.answers.items() if name != NOOP.name}
+
+
+def _asked(bench: Bench, block: Block, found: Mapping[str, Live | Refused]) -> work.Asked:
+    section, calls = bench.matrix.database, len(block.calls)
+    asked = [each for name, each in found.items() if name != NOOP.name]
+    live = sum(isinstance(each, Live) for each in asked)
+    return work.Asked(
+        block.setting,
+        rows=work.rows_least(block.setting, section.users, section.books),
+        verified=live * calls,
+        refused=(len(asked) - live) * calls,
+    )
+
+
+async def _memory(bench: Bench, live: Live) -> Cost:
+    """Read what the processes of a stack hold now, at the end of load, pools still open."""
+    pids = tree(live.server.pid)
+    backends = await activity.backends(bench.address, application_name(live.stack))
+    return Cost(
+        app_cpu_us=None,
+        db_cpu_us=None,
+        load_cpu_us=None,
+        rss_idle_mib=live.rss_idle_mib,
+        rss_end_mib=rss_mib(pids),
+        rss_peak_mib=peak_rss_mib(pids),
+        pss_end_mib=pss_mib(pids),
+        db_pss_mib=pss_mib(backends) if bench.postmaster_pid is not None else None,
+        connections=len(backends),
+    )

@@ -1,0 +1,60 @@
+"""What a block is to do, and how its servers are started."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from harness import endpoints, plan
+from harness.bench import Bench
+from harness.ceilings import NOOP
+from harness.endpoints import Call
+from harness.model import Schedule, Setting, Stack
+from harness.server import Server, serve
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One replication of a setting. `generators` is how many processes give the load."""
+
+    setting: Setting
+    number: int
+    schedule: Schedule
+    calls: Sequence[Call]
+    generators: int
+
+    def calls_to(self, stack: Stack) -> Sequence[Call]:
+        """Return the requests that make up the load on `stack`."""
+        return [endpoints.NOOP] if stack == NOOP else self.calls
+
+
+def replication(
+    bench: Bench, setting: Setting, stacks: Sequence[Stack], number: int, generators: int
+) -> Block:
+    """Return block `number` of `setting`, in which `stacks` take part."""
+    return Block(
+        setting,
+        number,
+        plan.schedule(bench.matrix, setting, stacks, bench.available_connections),
+        endpoints.calls_of(setting, bench.matrix.database.users),
+        generators,
+    )
+
+
+def served(bench: Bench, setting: Setting, stack: Stack) -> AbstractAsyncContextManager[Server]:
+    """Return the server of `stack` as an async context."""
+    return serve(
+        bench.processes,
+        name=stack.name,
+        adapter="adapters.noop" if stack == NOOP else stack.adapter,
+        options=plan.options(stack, setting),
+        dsn=bench.address.dsn(application_name(stack)),
+        password=bench.address.password,
+        workers=setting.workers,
+        connections=setting.concurrency,
+        cpus=bench.places.app,
+    )
+
+
+def application_name(stack: Stack) -> str:
+    """Return the name under which the backends of `stack` are found in pg_stat_activity."""
+    return f"harness-{stack.name}"  # at most 63 bytes, as names are at most 48

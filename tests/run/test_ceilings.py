@@ -1,0 +1,71 @@
+"""Ceilings beside the stacks, with the real tool, servers and database."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.run.conftest import BY_NOISE, Start
+
+Matrix = Callable[..., str]
+ON = {"ceilings": True}
+
+EMPTY = {
+    "noop": {"db_cpu_us", "db_pss_mib", "connections"},
+    "pgbench": {
+        *("app_cpu_us", "rss_idle_mib", "rss_end_mib", "rss_peak_mib", "pss_end_mib"),
+        *("db_pss_mib", "littles_law"),
+    },
+}
+"""What does not apply."""
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_both_are_measured_beside_the_stacks_and_leave_nothing(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    endpoints = ["users_insert", "books_list"]
+    group = {"name": "g", "endpoint": endpoints, "concurrency": [4], "pool_size": [3]}
+    run = start(matrix(group=[group], run=ON))
+    said, complained = run.measured()
+    folder = tmp_path / "results" / "tiny"
+    cells = rows(folder / "cells.csv")
+    assert {each["stack"] for each in cells} == {"asyncpg", "psycopg", "noop", "pgbench"}
+    assert len(cells) == 2 * 4
+    for cell in cells:
+        if cell["stack"] not in EMPTY:
+            continue
+        assert (cell["adapter"], cell["lane"]) == (cell["stack"], "matched")
+        assert cell["errors"] == "0"
+        if cell["outcome"] != "ok":  # by noise alone
+            assert any(BY_NOISE.match(each) for each in cell["flags"].split("; ")), cell
+            continue
+        may = {"limit", "rate", "rps_lo", "rps_hi", "p99_ms", "flags"}
+        assert {k for k, v in cell.items() if v == ""} - may == EMPTY[cell["stack"]], cell
+        assert cell["stack"] == "noop" or cell["connections"] == "3"
+    pairs = rows(folder / "pairs.csv")
+    assert {each["stack"] for each in pairs} | {each["baseline"] for each in pairs} == {
+        "asyncpg",
+        "psycopg",
+    }
+    assert "noop" not in said
+    assert "pgbench" not in said
+    assert "| *noop* |" in (folder / "report.md").read_text()
+    assert "ceiling pgbench: " in complained
+    assert run.left() == []
+
+
+def test_the_password_of_pgbench_is_on_no_command_line(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    run = start(matrix(run=ON))
+    run.until(lambda: run.runs("--protocol=prepared"), "pgbench")
+    (tool,) = (each for each, argv in run.commands.items() if "--protocol=prepared" in argv)
+    password = tool.environ()["PGPASSWORD"]
+    run.measured()
+    assert password
+    assert not [argv for argv in run.commands.values() if password in " ".join(argv)]
+    assert run.left() == []
