@@ -132,7 +132,10 @@ def precise(matrix: Matrix, found: Findings, setting: Setting) -> bool:
     """
     summaries = found.of(setting)
     numbers = [each for each in summaries if each.outcome == "ok" and each.rps]
-    if not summaries or any(each.blocks < matrix.run.min_blocks for each in numbers):
+    if not numbers:
+        # What fails will fail again; what noise made invalid may come out well next time.
+        return bool(summaries) and not any(each.outcome == "invalid" for each in summaries)
+    if any(each.blocks < matrix.run.min_blocks for each in numbers):
         return False
     compared = [each for each in numbers if found.primary(each.key) is not None] or numbers
     widths = [_width(found, each) for each in compared]

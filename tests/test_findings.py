@@ -132,6 +132,13 @@ def test_a_setting_without_a_block_is_not_done() -> None:
     assert not is_precise()
 
 
+def test_a_block_that_noise_made_invalid_is_no_reason_to_stop_and_one_that_failed_is() -> None:
+    lost = [an_observation(key, outcome="invalid", reason="lag") for key in (BASE, OTHER)]
+    failed = [unmeasured(key, 1, "interleaved", "failed", "no start") for key in (BASE, OTHER)]
+    assert not is_precise(*lost)
+    assert is_precise(*failed)
+
+
 def test_a_stack_alone_is_done_when_its_rate_is_known() -> None:
     alone = a_matrix(stack=[{"name": "base", "adapter": "psycopg_pool"}])
     assert is_precise(*blocks([100.0, 100.5, 100.0]), matrix=alone)

@@ -17,9 +17,28 @@ import pytest
 import tomli_w
 
 DEADLINE_S = 60.0
+LOOK_EVERY_S = 0.1
+"""Looking at processes costs CPU, which a run takes for a neighbour's."""
 
 BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift)\b")
 """Why a busy machine may cost a cell its number: what no test of anything else may fail on."""
+
+OPEN_LOOP = {
+    "offered_rps",
+    "service_p50_ms",
+    "service_p99_ms",
+    "schedule_lag_p99_ms",
+    "late",
+    "dropped",
+}
+CAPACITY = {
+    "capacity_rps",
+    "capacity_rps_lo",
+    "capacity_rps_hi",
+    "capacity_concurrency",
+    "capacity_limit",
+}
+"""Columns that load of another kind fills."""
 
 RUN = {
     "budget": "60s",
@@ -76,7 +95,7 @@ class Started:
             assert time.monotonic() < deadline, f"waited {DEADLINE_S:.0f} s for {what}"
             assert self.process.poll() is None, self.output()
             self.look()
-            time.sleep(0.02)
+            time.sleep(LOOK_EVERY_S)
 
     def runs(self, word: str) -> bool:
         """Whether a process with `word` in its command line is under it now."""
@@ -87,7 +106,7 @@ class Started:
         deadline = time.monotonic() + DEADLINE_S
         while self.process.poll() is None and time.monotonic() < deadline:
             self.look()
-            time.sleep(0.02)
+            time.sleep(LOOK_EVERY_S)
         return self.process.communicate(timeout=1)
 
     def measured(self) -> tuple[str, str]:

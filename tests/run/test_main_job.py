@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.conftest import Start, as_measured
+from tests.run.conftest import CAPACITY, OPEN_LOOP, Start, as_measured
 
 CELLS = (
     "group,endpoint,stack,adapter,lane,limit,concurrency,rate,pool_size,workers,rtt_ms,blocks,"
@@ -21,15 +21,6 @@ CELLS = (
     "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
     "capacity_concurrency,capacity_limit"
 )
-
-OPEN_LOOP = {
-    "offered_rps",
-    "service_p50_ms",
-    "service_p99_ms",
-    "schedule_lag_p99_ms",
-    "late",
-    "dropped",
-}
 
 WRITTEN = {"blocks.csv", "cells.csv", "pairs.csv", "report.md", "env.json", "matrix.toml"}
 
@@ -62,12 +53,8 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
             continue
         alone = cell["blocks"] == "1"
         assert not alone or "invalid" in cell["flags"]
-        may_be_empty = (
-            {"rate", "limit", "flags", "p99_ms"}
-            | OPEN_LOOP
-            | ({"rps_lo", "rps_hi"} if alone else set())
-        )
-        may_be_empty |= {name for name in cell if name.startswith("capacity_")}
+        may_be_empty = {"rate", "limit", "flags", "p99_ms"} | OPEN_LOOP | CAPACITY
+        may_be_empty |= {"rps_lo", "rps_hi"} if alone else set()
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"
         assert cell["connections"] == "2"
