@@ -12,6 +12,7 @@ from harness.arrivals import fell_behind
 from harness.model import Observation, Work
 from harness.thresholds import (
     DRIFT,
+    ERROR_PCT_FLAG,
     FOREIGN_CPU_CORES,
     GENERATOR_BUSY_FLAG,
     GENERATOR_BUSY_INVALID,
@@ -84,7 +85,7 @@ def doubts(row: Observation) -> Doubts:
         flags.append("foreign")
     if (row.machine.steal_pct or 0.0) > STEAL_PCT:
         flags.append("steal")
-    if error_pct > MAX_ERROR_PCT:
+    if error_pct > ERROR_PCT_FLAG:
         flags.append("errors")
     if row.drift is not None and abs(row.drift - 1) > DRIFT:
         flags.append("drift")

@@ -9,6 +9,10 @@ SAME_WITHIN = 0.03
 P99_MIN_REQUESTS = 1_000
 """Per block. Below it fewer than ten answers stand above p99, and it is one slow answer's luck."""
 
+ERROR_PCT_FLAG = 0.1
+"""Above it failures are worth a word beside the number: one in a thousand is no accident, and
+what an SLO commonly allows."""
+
 MAX_ERROR_PCT = 1.0
 """Above it a cell's errors are its result: req/s of what was left says nothing of speed."""
 

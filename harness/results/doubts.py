@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from harness.thresholds import (
     DB_CPU_LEAST_US,
     DRIFT,
+    ERROR_PCT_FLAG,
     FOREIGN_CPU_CORES,
     GENERATOR_BUSY_FLAG,
     GENERATOR_BUSY_INVALID,
@@ -22,7 +23,8 @@ from harness.thresholds import (
 MEANINGS: Mapping[str, str] = {
     "drift": f"req/s changed by more than {100 * DRIFT:g} % from the first to the last third of"
     " the slices, beyond what their scatter explains.",
-    "errors": f"More than {MAX_ERROR_PCT:g} % of requests failed: no verdict on speed.",
+    "errors": f"More than {ERROR_PCT_FLAG:g} % of requests failed; with more than"
+    f" {MAX_ERROR_PCT:g} % there is no verdict on speed.",
     "foreign": f"Processes that are not the run's used over {100 * FOREIGN_CPU_CORES:g} % of a core"
     " during the load. The setting was given one more block, if the budget allowed; both count.",
     "fragile": "The ratio hangs on a few odd blocks: its Hodges-Lehmann estimate, which they hardly"

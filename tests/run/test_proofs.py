@@ -73,7 +73,7 @@ class Odd:
 
     async def get_user(self, user_id):
         self._calls += 1
-        if self._calls % 50 == 0:
+        if self._calls % 100 == 0:
             for each in http_connections(self._postgres):
                 each.shutdown(socket.SHUT_RDWR)
         return await self._right.get_user(user_id)
@@ -146,14 +146,14 @@ def test_wrong_bytes_of_the_right_length_long_after_the_verification_are_body_er
     assert "is not the verified answer" in (folder / "report.md").read_text()
 
 
-def test_a_stack_that_drops_connections_has_resets_and_no_verdict(folder: Path) -> None:
+def test_a_stack_that_drops_a_connection_in_a_hundred_is_caught_by_its_errors(
+    folder: Path,
+) -> None:
     found = cell(folder, "dropping")
     assert int(found["err_reset"]) > 0
     assert int(found["errors"]) == int(found["err_reset"])
-    assert float(found["error_pct"]) > 1
-    assert "errors" in found["flags"].split("; ")
-    verdicts = {row["verdict"] for row in rows(folder, "pairs.csv") if row["stack"] == "dropping"}
-    assert verdicts <= {""}
+    assert 0.1 < float(found["error_pct"]) < 2
+    assert any(each.startswith("errors") for each in found["flags"].split("; "))
 
 
 def test_a_generator_that_does_not_get_the_cpu_makes_its_cells_invalid(
