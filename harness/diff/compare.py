@@ -306,7 +306,7 @@ def _absolutes(a: Side, b: Side, keys: Sequence[Key]) -> list[Absolute]:
         for measure in MEASURES
     }
     proven = {measure: stats.holm(each, 1 - CONFIDENCE) for measure, each in family.items()}
-    return [replace(row, proven=row.key in proven[row.measure]) for row in rows]
+    return [replace(row, proven=True) if row.key in proven[row.measure] else row for row in rows]
 
 
 def _level(cell: Cell, measure: Measure) -> Mean | None:

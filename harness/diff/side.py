@@ -97,9 +97,11 @@ def side(
 
 def impossible(row: Observed) -> str | None:
     """Return what is wrong with a row whose numbers nothing could have measured."""
-    for name, value in zip(NUMBERS, _numbers(row), strict=True):
-        if value is not None and not 0 <= value <= LARGEST:
-            return f"{name}: expected 0 or more, got {value:g}"
+    values = [value for value in _numbers(row) if value is not None]
+    if min(values) < 0 or max(values) > LARGEST:
+        named = zip(NUMBERS, _numbers(row), strict=True)
+        name, value = next(each for each in named if each[1] and not 0 <= each[1] <= LARGEST)
+        return f"{name}: expected a number from 0 to {LARGEST:g}, got {value:g}"
     least = min(_errors(row.by_class))
     return f"err_*: expected 0 or more, got {least}" if least < 0 else None
 
