@@ -7,7 +7,10 @@ from typing import Any
 
 import orjson
 
-from harness.diff.compare import Absolute, Change, Difference, Failures
+from harness.diff.absolutes import Absolute
+from harness.diff.changes import Change
+from harness.diff.compare import Difference
+from harness.diff.failures import Failures
 from harness.diff.fingerprint import Other
 from harness.diff.welch import Mean, Shift
 from harness.model import Key

@@ -2,18 +2,18 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.diff.compare import Difference, worse_by
+from harness.diff.changes import worse_by
+from harness.diff.compare import Difference
 from harness.diff.wording import WORDS, interval, names, percent
 from harness.errors import BadInput
 from harness.model import Key
 from harness.thresholds import RSS_GREW, SAME_WITHIN
 
 What = Literal["slower", "errors", "rss"]
-Naming = Callable[[Key], str]
 
 DEFAULTS: Mapping[What, float] = {"slower": SAME_WITHIN, "rss": RSS_GREW, "errors": 0.0}
 RSS = ("rss_peak_mib", "rss_end_mib")

@@ -4,7 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.diff.compare import Absolute, Change, Difference, Failures
+from harness.diff.absolutes import Absolute
+from harness.diff.changes import Change
+from harness.diff.compare import Difference
+from harness.diff.failures import Failures
 from harness.diff.side import MEASURES, Measure
 from harness.diff.welch import Mean, Shift
 from harness.diff.wording import (

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.diff.compare import Change, Difference, compare
+from harness.diff.changes import Change
+from harness.diff.compare import Difference, compare
 from harness.diff.side import Observed, Side, impossible
 from tests.diff.runs import (
     BASE,
