@@ -74,16 +74,14 @@ def observations(
     )
     for key in plan.cells(measured):
         luck = float(np.exp(source.normal(0, 0.015)))
-        yield replace(an_observation(key, block, luck), latencies=latencies)
+        yield an_observation(key, block, luck, latencies)
 
 
-def an_observation(key: Key, block: int, luck: float) -> Observation:
+def an_observation(key: Key, block: int, luck: float, latencies: str) -> Observation:
     """Return a block in which the stack was `luck` times as fast as it is."""
     rps = RATES.get(key.adapter, 3100.0) * luck
-    return Observation(
-        key=key,
-        block=block,
-        schedule="interleaved",
+    return replace(
+        observation.unmeasured(key, block, "interleaved", "ok", ""),
         slices=20,
         slice_ms=100.0,
         window_s=2.0,
@@ -91,17 +89,12 @@ def an_observation(key: Key, block: int, luck: float) -> Observation:
         rps=rps,
         mean_ms=1000 * key.concurrency / rps,
         latency=Latency(7.1, 9.3, 10.4, 14.2, 31.0),
-        by_class=observation.NO_ERRORS,
         cost=Cost(1e6 / rps, 120.3, 33.1, 68.2 * luck, 69.9 * luck, 70.1 * luck, 39.7, 21.2, 10),
         littles_law=0.998,
         drift=1.0,
         generator_busy=0.31,
         lag_p99_ms=0.61,
-        outcome="ok",
-        flags="",
-        reason="",
-        first_errors="",
-        latencies="",
+        latencies=latencies,
     )
 
 

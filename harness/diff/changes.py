@@ -16,16 +16,13 @@ from typing import Literal
 from harness import stats
 from harness.diff.side import MEASURES, Measure, Side
 from harness.diff.welch import Mean, Shift, mean, shift
-from harness.model import Endpoint, Key, Setting
+from harness.model import Endpoint, Key, Metric, Setting
 from harness.thresholds import CONFIDENCE, MAX_ERROR_PCT, SAME_WITHIN
 
 Verdict = Literal["faster", "slower", "same", "unclear", ""]
 
-CLOSED_LOOP: Sequence[Measure] = ("rps", "app_cpu_us")
-OPEN_LOOP: Sequence[Measure] = ("p99_ms", "app_cpu_us")
-"""What is judged, the primary metric first. At a rate, req/s is the rate."""
-
 MARGIN = math.log1p(SAME_WITHIN)
+MORE_IS_BETTER = {metric for metric, more in stats.MORE_IS_BETTER.items() if more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Change:
     key: Key
     baseline: str
     reference: tuple[str, ...]
-    metric: Measure
+    metric: Metric
     a: Mean | None
     b: Mean | None
     shift: Shift | None
@@ -55,9 +52,9 @@ def changes(a: Side, b: Side, keys: Sequence[Key]) -> list[Change]:
     return _judged([change for each in _settings(keys) for change in _of_setting(a, b, each)])
 
 
-def means(found: Sequence[Change]) -> dict[tuple[Measure, Endpoint], float]:
+def means(found: Sequence[Change]) -> dict[tuple[Metric, Endpoint], float]:
     """Return the mean size of an endpoint's changes in each metric, on the log scale."""
-    sizes: dict[tuple[Measure, Endpoint], list[float]] = defaultdict(list)
+    sizes: dict[tuple[Metric, Endpoint], list[float]] = defaultdict(list)
     for each in found:
         if each.shift is not None:
             sizes[each.metric, each.key.endpoint].append(each.shift.size)
@@ -69,7 +66,7 @@ def means(found: Sequence[Change]) -> dict[tuple[Measure, Endpoint], float]:
 
 def worse_by(measure: Measure, found: Shift) -> float:
     """Return by how much something got worse, on the log scale; below zero it got better."""
-    return -found.size if measure == "rps" else found.size
+    return -found.size if measure in MORE_IS_BETTER else found.size
 
 
 def _settings(keys: Sequence[Key]) -> list[list[Key]]:
@@ -85,7 +82,7 @@ def _of_setting(a: Side, b: Side, keys: Sequence[Key]) -> Iterator[Change]:
     if baseline is None:
         return
     others = [key for key in keys if key != baseline]
-    for metric in CLOSED_LOOP if baseline.rate is None else OPEN_LOOP:
+    for metric in stats.metrics(baseline.setting):
         found = [_change(a, b, key, baseline, [baseline], metric) for key in others]
         alike = _moved_alike(found)
         if alike:
@@ -102,7 +99,7 @@ def _baseline(a: Side, b: Side, keys: Sequence[Key]) -> Key | None:
 
 
 def _change(
-    a: Side, b: Side, key: Key, baseline: Key, reference: Sequence[Key], metric: Measure
+    a: Side, b: Side, key: Key, baseline: Key, reference: Sequence[Key], metric: Metric
 ) -> Change:
     before, after = (_mean(_log_ratios(side, key, reference, metric)) for side in (a, b))
     enough = (
@@ -111,9 +108,9 @@ def _change(
         and before.n >= a.min_blocks
         and after.n >= b.min_blocks
     )
-    sound = all(
-        side.cells[each].error_pct <= MAX_ERROR_PCT for side in (a, b) for each in (key, *reference)
-    )
+    cells = [side.cells[each] for side in (a, b) for each in (key, *reference)]
+    sound = all(each.error_pct <= MAX_ERROR_PCT for each in cells)
+    queued = metric == "p99_ms" and any(each.fell_behind for each in cells)
     return Change(
         key=key,
         baseline=baseline.stack,
@@ -122,11 +119,11 @@ def _change(
         a=before,
         b=after,
         shift=shift(before, after) if before and after else None,
-        judged=enough and sound,
+        judged=enough and sound and not queued,
     )
 
 
-def _log_ratios(side: Side, key: Key, reference: Sequence[Key], metric: Measure) -> list[float]:
+def _log_ratios(side: Side, key: Key, reference: Sequence[Key], metric: Metric) -> list[float]:
     """Return the log ratios of the blocks that all have; none if one had nothing in a block.
 
     To leave that block out would flatter whoever failed in it.

@@ -8,8 +8,8 @@ from harness.diff.absolutes import Absolute, absolutes
 from harness.diff.changes import Change, changes, means
 from harness.diff.failures import Failures, failures
 from harness.diff.fingerprint import Other
-from harness.diff.side import Measure, Side
-from harness.model import Endpoint, Key
+from harness.diff.side import Side
+from harness.model import Endpoint, Key, Metric
 from harness.results import tables
 
 
@@ -24,7 +24,7 @@ class Difference:
     a: str
     b: str
     changes: Sequence[Change]
-    means: Mapping[tuple[Measure, Endpoint], float]
+    means: Mapping[tuple[Metric, Endpoint], float]
     absolutes: Sequence[Absolute]
     failures: Sequence[Failures]
     new: Sequence[Key]

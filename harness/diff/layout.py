@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.diff.absolutes import Absolute
-from harness.diff.changes import Change
+from harness.diff.changes import MORE_IS_BETTER, Change
 from harness.diff.compare import Difference
 from harness.diff.failures import Failures
 from harness.diff.side import MEASURES, Measure
@@ -146,7 +146,7 @@ def _changes(difference: Difference, named: Mapping[Setting, str]) -> Iterator[T
         groups.setdefault((each.key.setting, each.reference), []).append(each)
     outcomes = {row.key: row for row in difference.failures}
     for metric, groups in by_metric.items():
-        better = "more" if metric == "rps" else "less"
+        better = "more" if metric in MORE_IS_BETTER else "less"
         yield Table(
             f"{WORDS[metric]} against the baseline ({better} is better)",
             ("", "A", "B", "blocks", "change, 95 % interval", "verdict"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from harness.model import Errors, Key, Outcome
+from harness.thresholds import RATE_KEPT
 
 Measure = Literal["rps", "p99_ms", "app_cpu_us", "rss_peak_mib", "rss_end_mib"]
 
@@ -16,7 +17,7 @@ MEASURES: Sequence[Measure] = ("rps", "p99_ms", "app_cpu_us", "rss_peak_mib", "r
 LARGEST = 1e15
 """No measured number comes near it."""
 
-NUMBERS = ("block", "requests", "rps", "p99_ms", "app_cpu_us", "rss_end_mib", "rss_peak_mib")
+NUMBERS = ("block", "requests", "offered_rps", *MEASURES)
 _numbers = operator.attrgetter(*NUMBERS)
 _errors = operator.attrgetter(*(each.name for each in fields(Errors)))
 
@@ -29,6 +30,7 @@ class Observed:
     block: int
     requests: int
     rps: float | None
+    offered_rps: float | None
     p99_ms: float | None
     by_class: Errors
     app_cpu_us: float | None
@@ -43,13 +45,15 @@ class Cell:
 
     `error_pcts` holds failed requests, of all that ended, in per cent, for each block with
     a number, or when there are none for each block. `logs` holds what was measured, by
-    block, as logarithms: -inf where not one request had a good answer.
+    block, as logarithms: -inf where not one request had a good answer. `fell_behind`: fewer
+    requests were answered than were due, so that latency is that of a queue that grows.
     """
 
     outcome: Outcome
     error_pct: float
     error_pcts: Sequence[float]
     logs: Mapping[Measure, Mapping[int, float]]
+    fell_behind: bool
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def _cell(rows: Sequence[Observed]) -> Cell:
         error_pct=_pct(sum(errors), sum(ended)),
         error_pcts=list(map(_pct, errors, ended)),
         logs={measure: _logs(good, operator.attrgetter(measure)) for measure in MEASURES},
+        fell_behind=sum(row.rps or 0.0 for row in good)
+        < RATE_KEPT * sum(row.offered_rps or 0.0 for row in good),
     )
 
 

@@ -12,7 +12,7 @@ from harness.model import Setting
 AXES = (
     ("limit", " rows"),
     ("concurrency", " connections"),
-    ("rate", " req/s asked"),
+    ("rate", " req/s"),
     ("pool_size", " pooled"),
     ("workers", " workers"),
     ("rtt_ms", " ms away"),
@@ -34,7 +34,7 @@ UNITS: Mapping[Measure, str] = {
 
 
 def names(settings: Iterable[Setting]) -> dict[Setting, str]:
-    """Name each setting by its group, its endpoint, and the axes that vary for these."""
+    """Name each setting by its group, its endpoint, its rate, and the axes that vary for these."""
     every = list(dict.fromkeys(settings))
     values: dict[tuple[str, str, str], set[Any]] = defaultdict(set)
     for each in every:
@@ -47,8 +47,8 @@ def _name(setting: Setting, values: Mapping[tuple[str, str, str], set[Any]]) -> 
     varying = [
         f"{getattr(setting, axis):g}{unit}"
         for axis, unit in AXES
-        if len(values[setting.group, setting.endpoint, axis]) > 1
-        and getattr(setting, axis) is not None
+        if getattr(setting, axis) is not None
+        and (axis == "rate" or len(values[setting.group, setting.endpoint, axis]) > 1)
     ]
     return f"{setting.group}: " + ", ".join([setting.endpoint, *varying])
 

@@ -39,6 +39,7 @@ def observed(key: Key, block: int = 1, **fields: Any) -> Observed:
     ordinary: dict[str, Any] = {
         "requests": 2000,
         "rps": 1000.0,
+        "offered_rps": None,
         "p99_ms": 24.0,
         "by_class": NO_ERRORS,
         "app_cpu_us": 400.0,

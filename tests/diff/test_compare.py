@@ -48,6 +48,18 @@ def two(rates: Sequence[float], **parts: Any) -> Side:
     return a_side(rows(cell(BASE), STEADY), rows(cell("one"), rates), **parts)
 
 
+def at_rate(p99_ms: float, rps: float = 500.0) -> Side:
+    """Return a side of two cells in an open loop of 500 req/s, the second one as given."""
+    keys = [replace(cell(stack), rate=500.0) for stack in (BASE, "one")]
+    return a_side(
+        rows(keys[0], STEADY, p99_ms=10.0),
+        [
+            replace(row, p99_ms=p99_ms + 0.01 * row.block, rps=rps, offered_rps=500.0)
+            for row in rows(keys[1], STEADY)
+        ],
+    )
+
+
 # Simulated runs
 
 
@@ -146,19 +158,15 @@ def test_less_cpu_is_better() -> None:
 
 
 def test_at_a_rate_the_latency_is_what_is_judged() -> None:
-    def at_rate(p99_ms: float) -> Side:
-        keys = [replace(cell(stack), rate=500.0) for stack in (BASE, "one")]
-        return a_side(
-            rows(keys[0], STEADY, p99_ms=10.0),
-            [
-                replace(row, p99_ms=p99_ms + 0.01 * row.block, rps=500.0)
-                for row in rows(keys[1], STEADY)
-            ],
-        )
-
     found = compare(at_rate(10.0), at_rate(12.0))
     assert {each.metric for each in found.changes} == {"p99_ms", "app_cpu_us"}
     assert only(found, "one", "p99_ms").verdict == "slower"
+
+
+def test_the_latency_of_a_stack_that_fell_behind_is_not_judged() -> None:
+    found = compare(at_rate(10.0), at_rate(900.0, rps=480.0))
+    assert only(found, "one", "p99_ms").verdict == ""
+    assert only(found, "one", "app_cpu_us").verdict == "same"
 
 
 @pytest.mark.parametrize("stack", [BASE, "one"])

@@ -76,5 +76,5 @@ def test_a_setting_is_named_by_the_axes_that_vary_in_its_group() -> None:
     assert names([few, many, elsewhere]) == {
         few: "g: users_get, 16 connections",
         many: "g: users_get, 64 connections",
-        elsewhere: "h: users_get",
+        elsewhere: "h: users_get, 500 req/s",
     }
