@@ -15,6 +15,7 @@ from rich.console import Console
 
 from harness import __version__, matrix, preflight
 from harness.checkup import check
+from harness.diff import command as diff
 from harness.duration import parse_duration
 from harness.errors import BadInput, HarnessError, NothingMeasurable
 from harness.findings import sentences
@@ -227,6 +228,53 @@ def report_command(folder: Path) -> int:
     for name in rebuild(folder):
         click.echo(folder / name)
     return 0
+
+
+@commands.command("diff", short_help="What changed between two results?")
+@click.argument("a", metavar="[A]", required=False)
+@click.argument("b", metavar="[B]", required=False)
+@click.option("--name", metavar="NAME", help="Which results, where there are several.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like pairs.csv.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="GitHub Markdown.")
+@click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="WHAT",
+    help="Exit 1 on slower[:3%], errors or rss[:10%]; may be repeated.",
+)
+def diff_command(
+    a: str | None,
+    b: str | None,
+    name: str | None,
+    as_json: bool,
+    as_markdown: bool,
+    fail_on: tuple[str, ...],
+) -> int:
+    r"""Say what changed from A to B, each a results folder or a git revision.
+
+    A path that exists is a folder, anything else a revision, whose results/ is read
+    without touching the checkout.
+
+    
+    python -m harness diff                   HEAD's results and the working tree's
+    python -m harness diff matrix            the same, of results/matrix
+    python -m harness diff results/matrix    the same, of any folder in the repository
+    python -m harness diff v1.2              v1.2's results and the working tree's
+    python -m harness diff HEAD~1 HEAD --fail-on slower:5% --fail-on errors
+    python -m harness diff /tmp/a/matrix /tmp/b/matrix --markdown
+    """
+    if as_json and as_markdown:
+        raise BadInput("--json and --markdown: choose one")
+    report = diff.report(a, b, name, fail_on)
+    for line in report.complaints:
+        click.echo(line, err=True)
+    if as_json or as_markdown:
+        click.echo(report.json() if as_json else report.markdown())
+    else:
+        diff.show(report)
+    for line in report.failed:
+        click.echo(line, err=True)
+    return report.exit_code
 
 
 def _chosen(

@@ -19,6 +19,7 @@ import psutil
 from harness import __version__
 from harness.affinity import Places
 from harness.database.activity import Facts
+from harness.errors import BadInput
 
 PACKAGES = (
     "anyio",
@@ -74,6 +75,17 @@ def to_json(environment: Mapping[str, Any]) -> str:
     """Return the text of `env.json`: sorted keys, two spaces, a newline at the end."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     return orjson.dumps(environment, option=options).decode()
+
+
+def from_json(text: str | bytes, where: str) -> dict[str, Any]:
+    """Undo `to_json`. Raises `BadInput` that names `where` for what is no JSON object."""
+    try:
+        environment = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"{where}: not JSON: {error}") from None
+    if not isinstance(environment, dict):
+        raise BadInput(f"{where}: not an environment of a run")
+    return environment
 
 
 def _versions() -> dict[str, str]:

@@ -41,6 +41,7 @@ from harness.thresholds import (
 )
 
 Number = TypeVar("Number", int, float)
+Name = TypeVar("Name")
 CLOSED_LOOP: tuple[Metric, ...] = ("rps", "app_cpu_us")
 OPEN_LOOP: tuple[Metric, ...] = ("p99_ms", "app_cpu_us")
 """What cells are compared in, the primary metric first. In an open loop req/s is the rate."""
@@ -266,11 +267,18 @@ def _different(found: Mapping[Key, Interval]) -> set[Key]:
             families[key.setting].append((_p_of_difference(interval), key))
     surely: set[Key] = set()
     for family in families.values():
-        for rank, (p, key) in enumerate(sorted(family, key=lambda each: each[0])):
-            if p > (1 - CONFIDENCE) / 2 / (len(family) - rank):
-                break
-            surely.add(key)
+        surely |= holm(family, (1 - CONFIDENCE) / 2)
     return surely
+
+
+def holm(family: Sequence[tuple[float, Name]], level: float) -> set[Name]:
+    """Return which of (p-value, name) are shown at `level` for all of them together (1979)."""
+    shown: set[Name] = set()
+    for rank, (p, name) in enumerate(sorted(family, key=lambda each: each[0])):
+        if p > level / (len(family) - rank):
+            break
+        shown.add(name)
+    return shown
 
 
 def _p_of_difference(found: Interval) -> float:

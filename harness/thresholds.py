@@ -80,3 +80,7 @@ if all of so many keep the limit, fewer than 1 % do not, with 95 % confidence.""
 SLO_ABOVE_ANSWER = 10
 """Answers that a verification lasts for, for the reason of `P99_MIN_REQUESTS`; where a server
 is too slow for that it must have `SLO_ABOVE_PROBE` of them, or it proves nothing."""
+
+RSS_GREW = 0.10
+"""Growth that `diff --fail-on rss` fails on unless told otherwise. Memory hardly scatters, so
+that a tenth of a per cent is proven; below a tenth nobody buys a larger machine."""

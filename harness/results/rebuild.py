@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from harness import matrix, plan
+from harness import environment, matrix, plan
 from harness.errors import BadInput
 from harness.findings import find
 from harness.matrix import Matrix
@@ -31,7 +29,7 @@ def _files(
     folder: Path,
     measured: Matrix,
     observations: Sequence[Observation],
-    environment: Mapping[str, Any],
+    around: Mapping[str, Any],
 ) -> dict[str, str]:
     cells = {*plan.cells(measured), *plan.ceilings(measured)}
     stray = next((row.key for row in observations if row.key not in cells), None)
@@ -41,7 +39,7 @@ def _files(
             "a cell that the matrix.toml beside it does not"
         )
     try:
-        return render.files(measured, find(measured, observations), environment)
+        return render.files(measured, find(measured, observations), around)
     except ValueError as error:
         raise BadInput(f"{folder / store.BLOCKS}: not as it was written: {error}") from None
     except (KeyError, TypeError) as error:
@@ -51,11 +49,6 @@ def _files(
 def _environment(folder: Path) -> dict[str, Any]:
     path = folder / "env.json"
     try:
-        environment = orjson.loads(path.read_bytes())
+        return environment.from_json(path.read_bytes(), str(path))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"{path}: not JSON: {error}") from None
-    if not isinstance(environment, dict):
-        raise BadInput(f"{path}: not an environment of a run")
-    return environment

@@ -3,20 +3,31 @@
 import csv
 import io
 import math
+import operator
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
 from harness.errors import BadInput
-from harness.model import Comparison, Summary
+from harness.model import Comparison, Errors, Key, Summary
 
 Record = TypeVar("Record")
 RATES = ("rps", "rps_lo", "rps_hi")
 CAPACITIES = ("capacity_rps", "capacity_rps_lo", "capacity_rps_hi")
 """The same numbers again, where they are a capacity."""
 RATIOS = ("ratio", "lo", "hi")
+REPEATED = frozenset({Key, Errors})
+"""Records of which a table holds few that differ: each is made once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that is not as it was written, and why."""
+
+    line: int
+    why: str
 
 
 def columns(kind: type) -> list[str]:
@@ -59,12 +70,57 @@ def parse(kind: type[Record], text: str, name: str) -> list[Record]:
     whole = text[: text.rfind("\n") + 1]
     reader = csv.reader(io.StringIO(whole, newline=""))
     header = columns(kind)
+    make = _maker(kind, header)
     try:
         if next(reader, None) != header:
             raise BadInput(f"{name}: its columns are not those of this version of the harness")
-        return [_build(kind, _named(header, row)) for row in reader]
+        return [make(row) for row in reader]
     except (ValueError, csv.Error) as error:
         raise BadInput(f"{name}: line {reader.line_num}: {error}") from None
+
+
+def scan(
+    kind: type[Record], of: type, lines: Iterable[str], name: str
+) -> Iterator[Record | Damaged]:
+    """Yield a record, or why there is none, for every line after the heading.
+
+    `lines` are those of a table of `of`, of whose columns `kind` needs some: what is not
+    needed is neither read nor kept. Each line is read for itself, so that a stray quote
+    spoils no more than its own. Raises `BadInput` that names the file `name` when it is
+    no such table.
+    """
+    header = columns(of)
+    make = _maker(kind, header)
+    rest = iter(lines)
+    found = _split(next(rest, ""))
+    if found != header:
+        raise BadInput(f"{name}: {_other_columns(found, header)}")
+    for number, line in enumerate(rest, 2):
+        try:
+            yield make(_split(line)) if line.endswith("\n") else Damaged(number, "is unfinished")
+        except (ValueError, csv.Error) as error:
+            yield Damaged(number, str(error))
+
+
+def _split(line: str) -> list[str]:
+    if '"' in line:
+        return next(csv.reader((line,)), [])
+    return line.rstrip("\r\n").split(",")  # the same, five times as fast
+
+
+def _other_columns(found: Sequence[str], header: Sequence[str]) -> str:
+    without = ", ".join(name for name in header if name not in found)
+    unknown = ", ".join(name for name in found if name not in header)
+    parts = [
+        f"{word} {names if len(names) < 80 else names[:80] + '...'}"
+        for word, names in (("without", without), ("with", unknown))
+        if names
+    ]
+    return (
+        "its columns are not those of this version of the harness "
+        f"({'; '.join(parts) or 'in another order'}): measure again with this version, "
+        "or read it with the one that wrote it"
+    )
 
 
 def summary_row(summary: Summary) -> list[Any]:
@@ -135,36 +191,113 @@ def _text(value: Any) -> str:
     return f"{value:.6g}"
 
 
-def _named(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
-    if len(row) != len(header):
-        raise ValueError(f"expected {len(header)} fields, got {len(row)}")
-    return dict(zip(header, row, strict=True))
+def _maker(kind: type[Record], header: Sequence[str]) -> Callable[[Sequence[str]], Record]:
+    """Return what makes a `kind` of a row under `header`.
+
+    Types are looked up here, once: a results folder may have a hundred thousand rows.
+    """
+    names = columns(kind)
+    pick = operator.itemgetter(*(header.index(name) for name in names))
+    build = _builder(kind)
+
+    def make(row: Sequence[str]) -> Record:
+        if len(row) != len(header):
+            raise ValueError(f"expected {len(header)} fields, got {len(row)}")
+        try:
+            return build(pick(row))
+        except ValueError:  # once more, slowly: which column was it?
+            for name, read, text in zip(names, _readers(kind), pick(row), strict=True):
+                _named(name, read, text)
+            raise
+
+    return make
 
 
-def _build(kind: type[Record], row: Mapping[str, str]) -> Record:
+def _builder(kind: type[Record]) -> Callable[[Sequence[str]], Record]:
+    """Return what makes a `kind` of the texts of its columns; ValueError for bad text."""
     hints = typing.get_type_hints(kind)
-    made = {}
+    parts: list[tuple[Callable[[Any], Any], int | slice]] = []
+    start = 0
     for each in fields(kind):  # type: ignore[arg-type]
-        inner = hints[each.name]
-        made[each.name] = (
-            _build(inner, row) if _is_record(inner) else _value(inner, row[each.name], each.name)
-        )
-    return kind(**made)
+        inner: Any = hints[each.name]
+        if _is_record(inner):
+            stop = start + len(columns(inner))
+            parts.append((_builder(inner), slice(start, stop)))
+            start = stop
+        else:
+            parts.append((_reader(inner), start))
+            start += 1
+
+    def build(texts: Sequence[str]) -> Record:
+        return kind(*[read(texts[where]) for read, where in parts])
+
+    return _remembering(build) if kind in REPEATED else build
 
 
-def _value(hint: Any, text: str, name: str) -> Any:
+def _remembering(build: Callable[[Sequence[str]], Record]) -> Callable[[Sequence[str]], Record]:
+    made: dict[Sequence[str], Record] = {}
+
+    def remembered(texts: Sequence[str]) -> Record:
+        if texts not in made:
+            made[texts] = build(texts)
+        return made[texts]
+
+    return remembered
+
+
+def _readers(kind: type) -> list[Callable[[str], Any]]:
+    """Return what reads each column of `kind`."""
+    hints = typing.get_type_hints(kind)
+    found: list[Callable[[str], Any]] = []
+    for each in fields(kind):
+        inner: Any = hints[each.name]
+        found += _readers(inner) if _is_record(inner) else [_reader(inner)]
+    return found
+
+
+def _reader(hint: Any) -> Callable[[str], Any]:
     if typing.get_origin(hint) is typing.Literal:
-        if text not in typing.get_args(hint):
-            raise ValueError(f"{name}: {text!r} is none of {', '.join(typing.get_args(hint))}")
-        return text
+        return _one_of(typing.get_args(hint))
     kinds = typing.get_args(hint) if typing.get_origin(hint) is types.UnionType else (hint,)
-    if types.NoneType in kinds and text == "":
-        return None
     kind = next(kind for kind in kinds if kind is not types.NoneType)
+    read: Callable[[str], Any] = {int: _whole, float: _finite}.get(kind, kind)
+    return _optional(read) if types.NoneType in kinds else read
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    known = {word: word for word in words}
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"{text!r} is none of {', '.join(words)}")
+        return known[text]
+
+    return read
+
+
+def _optional(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: read(text) if text else None
+
+
+def _whole(text: str) -> int:
     try:
-        value = kind(text)
+        return int(text)
     except ValueError:
-        raise ValueError(f"{name}: expected a number, got {text!r}") from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}: expected a finite number, got {text!r}")
+        raise ValueError(f"expected a number, got {text!r}") from None
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"expected a number, got {text!r}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {text!r}")
     return value
+
+
+def _named(name: str, read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -161,6 +161,14 @@ def test_a_last_line_torn_by_a_crash_is_left_out(rows: list[Observation], cut: i
     assert read_back(torn) == read_back(text)[:-1]
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.lists(OBSERVATIONS, max_size=3))
+def test_line_by_line_is_the_same(rows: list[Observation]) -> None:
+    text = written(rows)
+    lines = text.splitlines(keepends=True)
+    assert list(tables.scan(Observation, Observation, lines, "x")) == read_back(text)
+
+
 def row_text() -> str:
     return written([an_observation()])
 

@@ -1,0 +1,1 @@
+"""`diff A B`: what changed from one run's results to another's."""

@@ -1,0 +1,77 @@
+"""What git says of committed results, read without touching the checkout."""
+
+import errno
+import io
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from harness.errors import BadInput
+
+
+def resolve(folder: Path, revision: str) -> str:
+    """Return the full commit id that `revision` names in the repository of `folder`.
+
+    Raises `BadInput` with what git says where there is no such repository or commit.
+    """
+    done = _git(folder, "rev-parse", "--show-toplevel")
+    if done.returncode != 0:
+        raise BadInput(
+            f"{revision}: cannot be read as a revision: {_complaint(done)}; "
+            "give two results folders, or run this in the repository that holds them"
+        )
+    done = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if revision.startswith("-") or done.returncode != 0:
+        raise BadInput(
+            f"{revision}: neither a folder nor a revision: no such path, and git rev-parse "
+            "knows no such commit; see git log, or in a shallow clone fetch more of it"
+        )
+    return done.stdout.strip()
+
+
+def files(folder: Path, commit: str, below: Path) -> list[str]:
+    """Return the paths, relative to `folder`, of the files of `commit` under `below` there."""
+    scope = [] if below == Path() else ["--", f"{below.as_posix()}/"]
+    done = _git(folder, "ls-tree", "-r", "-z", "--name-only", commit, *scope)
+    if done.returncode != 0:
+        raise BadInput(f"{commit[:7]}: git ls-tree: {_complaint(done)}")
+    return done.stdout.split("\0")[:-1]
+
+
+@contextmanager
+def opened(folder: Path, commit: str, path: Path) -> Iterator[TextIO]:
+    """Yield the text of a file of `commit`, `path` being relative to `folder`: to be read whole.
+
+    Raises FileNotFoundError, on leaving, when it was not there.
+    """
+    command = ["git", "-C", str(folder), "cat-file", "blob", f"{commit}:./{path.as_posix()}"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        with io.TextIOWrapper(process.stdout, encoding="utf-8", newline="\n") as text:
+            yield text
+    if process.returncode != 0:
+        raise FileNotFoundError(errno.ENOENT, "not in that commit")
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise BadInput(
+            f"git: cannot be started: {error.strerror}; give two results folders instead"
+        ) from None
+
+
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.strip().splitlines()
+    return lines[0].removeprefix("fatal: ") if lines else f"exit code {done.returncode}"
