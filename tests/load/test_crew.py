@@ -142,7 +142,7 @@ def test_a_slice_is_long_for_the_process_with_the_slowest_answers() -> None:
                 return answers[0]
 
     answer = uvloop.run(run())
-    assert answer.slice_s >= 20 * 0.02
+    assert answer.slice_s >= 20 * 0.02 * 0.9  # the server's clock and ours are two
 
 
 @pytest.mark.parametrize("leads", [True, False])
