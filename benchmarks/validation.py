@@ -120,6 +120,7 @@ def document(blocks: int, turns: int) -> dict[str, object]:
             "warmup": "500ms",
             "measure": "4s",
             "slice": "50ms",
+            "ceilings": False,
             "baseline": "asyncpg",
         },
         "database": {"settings": {"max_connections": 300, "synchronous_commit": "off"}},
