@@ -17,7 +17,7 @@ import pytest
 import tomli_w
 
 DEADLINE_S = 60.0
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.1
 """Looking at processes costs CPU, which a run takes for a neighbour's."""
 
 BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift)\b")
