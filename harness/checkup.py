@@ -6,9 +6,9 @@ from collections.abc import Callable
 from harness import affinity, plan
 from harness.bench import Bench, prepared
 from harness.block import Live, verify
-from harness.findings import setting_text
 from harness.matrix import Matrix
 from harness.model import Setting
+from harness.naming import setting_text
 from harness.processes import Processes
 
 BUSY_LOAD = 0.5

@@ -18,7 +18,6 @@ from harness.checkup import check
 from harness.diff import command as diff
 from harness.duration import parse_duration
 from harness.errors import BadInput, HarnessError, NothingMeasurable
-from harness.findings import sentences
 from harness.load.command import LoadReport, json_bytes, run_load, text
 from harness.matrix import Matrix
 from harness.matrix.values import RATE_MAX, RATE_MIN
@@ -27,6 +26,7 @@ from harness.progress import shown
 from harness.results.rebuild import rebuild
 from harness.results.store import opened
 from harness.run import Outcome, run
+from harness.sentences import sentences
 from harness.serving import serve_stack
 
 Result = TypeVar("Result")

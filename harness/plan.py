@@ -42,20 +42,22 @@ def _settings(group: Group) -> Iterator[Setting]:
 
 def cells(matrix: Matrix) -> list[Key]:
     """Return the key of every cell of the matrix, in its order."""
-    return [
-        key(setting, stack)
-        for setting in settings(matrix)
-        for stack in matrix.stacks_of(matrix.group(setting.group))
-    ]
+    return [each for setting in settings(matrix) for each in cells_in(matrix, setting)]
+
+
+def cells_in(matrix: Matrix, setting: Setting) -> list[Key]:
+    """Return the key of every cell of `setting`, in the order of its stacks."""
+    return [key(setting, stack) for stack in matrix.stacks_of(matrix.group(setting.group))]
 
 
 def ceilings(matrix: Matrix) -> list[Key]:
     """Return the key of every ceiling's cell of the matrix, in its order."""
-    return [
-        key(setting, each)
-        for setting in settings(matrix)
-        for each in matrix.ceilings_of(matrix.group(setting.group))
-    ]
+    return [each for setting in settings(matrix) for each in ceilings_in(matrix, setting)]
+
+
+def ceilings_in(matrix: Matrix, setting: Setting) -> list[Key]:
+    """Return the keys of the ceilings of `setting`."""
+    return [key(setting, each) for each in matrix.ceilings_of(matrix.group(setting.group))]
 
 
 def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:

@@ -5,9 +5,9 @@ import math
 from harness import plan
 from harness.budget import BLOCK_OVERHEAD_S
 from harness.duration import format_duration
-from harness.findings import setting_text
 from harness.matrix import Matrix
 from harness.model import Setting
+from harness.naming import setting_text
 from harness.thresholds import P99_MIN_REQUESTS
 
 POSTGRES_MAX_CONNECTIONS = 100

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from harness.budget import Standing
 from harness.duration import format_duration
-from harness.findings import Findings, ratio_text, setting_text
+from harness.findings import Findings
 from harness.model import Setting, Summary
-from harness.results.markdown import rate_text, verdict_text
+from harness.results.figures import rate_text, verdict_text
+from harness.sentences import ratio_text
 
 
 class Progress(Protocol):
@@ -146,7 +147,7 @@ def _table(findings: Findings, latest: Setting | None, room: int) -> Table:
         table.add_column(heading, justify="right")
     table.add_column("errors", justify="right")
     for setting in _fitting(findings, latest, room):
-        title = setting_text(setting, findings.settings)
+        title = findings.names[setting]
         table.add_row(Text(title, style="bold cyan" if setting == latest else "bold"))
         for cell in findings.of(setting):
             table.add_row(*_row(findings, cell))

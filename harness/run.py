@@ -10,9 +10,10 @@ from harness import affinity, block, environment, generators, plan
 from harness.bench import Bench, prepared
 from harness.budget import Budget
 from harness.checks import checked, disturbed
-from harness.findings import Findings, find, precise, setting_text
+from harness.findings import Findings, find, find_in, precise
 from harness.matrix import Matrix
-from harness.model import Observation, Setting
+from harness.model import Setting
+from harness.naming import setting_text
 from harness.processes import Processes
 from harness.progress import Progress
 from harness.results import render
@@ -78,22 +79,23 @@ async def _measure(
             setting_text(setting, plan.settings(matrix)), budget.standing(blocks + 1, setting)
         )
         with budget.spending(setting):
-            number = 1 + max((row.block for row in _of(store, setting)), default=0)
+            number = 1 + max((row.block for row in store.of(setting)), default=0)
             count = generators.processes(
                 matrix.run.load,
                 setting,
-                store.observations,
+                store.of(setting),
                 affinity.load_cpus(bench.places),
                 searching=matrix.group(setting.group).slo is not None,
             )
             rows = [checked(row) for row in await block.measure(bench, setting, number, count)]
         budget.loaded(rows)
         store.record(rows)
-        found, blocks = find(matrix, store.observations), blocks + 1
+        found = found.having(setting, find_in(matrix, setting, store.of(setting)))
+        blocks += 1
         store.write({**fixed, **render.files(matrix, found, described)})
         progress.found(found, setting)
     else:
-        if all(precise(matrix, found, setting) for setting in found.settings):
+        if all(precise(matrix, each) for each in found.by_setting.values()):
             why = "every ratio is as precise as asked"
     return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
 
@@ -109,14 +111,13 @@ def _blocks(matrix: Matrix, store: Store) -> Iterator[Setting]:
         if not left:
             return
         yield from left
-        again = [setting for setting in left if disturbed(_of(store, setting))]
+        again = [setting for setting in left if disturbed(store.of(setting))]
         yield from _imprecise(matrix, store, again)
 
 
 def _imprecise(matrix: Matrix, store: Store, settings: Sequence[Setting]) -> list[Setting]:
-    found = find(matrix, store.observations)
-    return [setting for setting in settings if not precise(matrix, found, setting)]
-
-
-def _of(store: Store, setting: Setting) -> list[Observation]:
-    return [row for row in store.observations if row.key.setting == setting]
+    return [
+        setting
+        for setting in settings
+        if not precise(matrix, find_in(matrix, setting, store.of(setting)))
+    ]

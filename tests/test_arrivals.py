@@ -6,9 +6,10 @@ import pytest
 
 from harness import stats
 from harness.arrivals import CLOSED, fell_behind, together
-from harness.findings import find, precise, sentences
+from harness.findings import find, find_in, precise
 from harness.model import Comparison, Latency, Observation, OpenLoop, OpenLoopBlock
 from harness.results.markdown import report
+from harness.sentences import sentences
 from tests.factories import ENVIRONMENT, a_key, a_matrix, an_observation, an_open_loop, blocks
 
 MS = 1_000_000
@@ -119,9 +120,9 @@ def test_a_blank_p99_has_no_ratio_and_precision_is_that_of_cpu() -> None:
     rows = [*scheduled(BASE, [None] * 3), *scheduled(OTHER, [None] * 3)]
     assert compared(rows)["p99_ms"].ratio is None
     found = find(MATRIX, rows)
-    assert precise(MATRIX, found, BASE.setting)
+    assert precise(MATRIX, found.by_setting[BASE.setting])
     wide = [*scheduled(BASE, [10.0, 12.0, 8.0]), *scheduled(OTHER, [5.0] * 3)]
-    assert not precise(MATRIX, find(MATRIX, wide), BASE.setting)
+    assert not precise(MATRIX, find_in(MATRIX, BASE.setting, wide))
 
 
 def test_the_sentences_speak_of_latency_where_req_s_is_given() -> None:

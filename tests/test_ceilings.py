@@ -3,10 +3,11 @@
 import pytest
 
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, share, what_applies
-from harness.findings import find, precise, sentences
+from harness.findings import find, find_in, precise
 from harness.model import Key, Observation
 from harness.observation import unmeasured
 from harness.results import ceilings, render
+from harness.sentences import sentences
 from tests.factories import ENVIRONMENT, a_key, a_matrix, an_observation, blocks
 
 MATRIX = a_matrix()
@@ -55,7 +56,7 @@ def test_ceilings_are_in_no_comparison_and_no_sentence_and_no_count() -> None:
 def test_a_failed_ceiling_keeps_no_setting_from_being_precise() -> None:
     failed = unmeasured(a_ceiling("pgbench"), 1, "interleaved", "failed", "no")
     for beside in ([], [failed], rows_of("noop", 1.0, 9000.0, 3.0)):
-        assert precise(MATRIX, find(MATRIX, [*STACKS, *beside]), a_key().setting)
+        assert precise(MATRIX, find_in(MATRIX, a_key().setting, [*STACKS, *beside]))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.findings import Findings, find, precise, ratio_text, sentences, setting_text
+from harness.findings import Findings, find, find_in, precise
 from harness.matrix import Matrix
 from harness.model import Key, Observation
+from harness.naming import setting_text
 from harness.observation import unmeasured
+from harness.sentences import ratio_text, sentences
 from tests.factories import a_cost, a_key, a_matrix, an_observation, blocks, some_errors
 
 BASE = a_key()
@@ -35,11 +37,25 @@ def found(*rows: Observation, matrix: Matrix = MATRIX) -> Findings:
 
 
 def is_precise(*rows: Observation, matrix: Matrix = MATRIX) -> bool:
-    return precise(matrix, find(matrix, rows), BASE.setting)
+    return precise(matrix, find_in(matrix, BASE.setting, rows))
 
 
 def pair_of(base: Sequence[float | None], other: Sequence[float | None]) -> list[Observation]:
     return [*blocks(base), *blocks(other, OTHER)]
+
+
+FOUR = pair_of([100.0, 110.0], [150.0, 160.0])
+
+
+def test_findings_that_grow_block_by_block_are_those_of_all_observations() -> None:
+    matrix = a_matrix(group=[{"name": "g", "endpoint": ["users_get", "users_insert"]}])
+    inserts = [replace(row, key=replace(row.key, endpoint="users_insert")) for row in FOUR]
+    growing = find(matrix, [])
+    for rows in (inserts[:2], FOUR, inserts):
+        setting = rows[0].key.setting
+        growing = growing.having(setting, find_in(matrix, setting, rows))
+    assert growing == find(matrix, [*inserts, *FOUR])
+    assert [each.endpoint for each in growing.settings] == ["users_get", "users_insert"]
 
 
 # One stack under two names

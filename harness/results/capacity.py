@@ -34,7 +34,7 @@ def percentile_ms(found: Findings, cell: Summary) -> float | None:
 
     Not from `cell.latency`, which has no p99 of a server too slow for 1,000 answers.
     """
-    blocks = found.probes.get(cell.key, ())
+    blocks = found.probes_of(cell.key)
     return _median_ms([probes[-1] for probes in blocks if probes and probes[-1].kept])
 
 
@@ -48,7 +48,7 @@ def probe_rows(found: Findings, cells: Sequence[Summary]) -> list[list[str]]:
 
     What came between the doublings differs from stack to stack; blocks.csv has it.
     """
-    tried = {cell.key: _by_concurrency(found.probes.get(cell.key, ())) for cell in cells}
+    tried = {cell.key: _by_concurrency(found.probes_of(cell.key)) for cell in cells}
     doublings = sorted({n for each in tried.values() for n in each if n & (n - 1) == 0})
     return [
         [str(n), *(_probes_text(each.get(n, ())) for each in tried.values())] for n in doublings

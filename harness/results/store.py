@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import BadInput, NothingMeasurable
-from harness.model import Observation
+from harness.model import Observation, Setting
 from harness.results import tables
 
 BLOCKS = "blocks.csv"
@@ -24,6 +24,11 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.observations: list[Observation] = []
+        self._by_setting: dict[Setting, list[Observation]] = {}
+
+    def of(self, setting: Setting) -> Sequence[Observation]:
+        """Return what was recorded in `setting`."""
+        return self._by_setting.get(setting, ())
 
     def record(self, rows: Sequence[Observation]) -> None:
         """Append one block's rows, and have them on disk before returning.
@@ -43,7 +48,9 @@ class Store:
                 file.write(tables.lines(values))
                 file.flush()
                 os.fsync(file.fileno())
-        self.observations.extend(tables.parse(Observation, whole, BLOCKS))
+        for row in tables.parse(Observation, whole, BLOCKS):
+            self.observations.append(row)
+            self._by_setting.setdefault(row.key.setting, []).append(row)
 
     def write(self, files: Mapping[str, str]) -> None:
         """Replace `files` (name: text), each in one step, once there is room for all of them."""

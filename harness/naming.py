@@ -1,0 +1,55 @@
+"""What settings are called wherever a person reads of them. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.model import Setting
+
+AXES = (
+    ("limit", " rows"),
+    ("concurrency", " connections"),
+    ("rate", " req/s"),
+    ("pool_size", " pooled"),
+    ("workers", " workers"),
+)
+"""The fields of a setting that a matrix sweeps, and what is said behind their values."""
+
+Values = Mapping[tuple[str, ...], set[object]]
+"""The values that an axis has in a group and an endpoint; that a rate has in an endpoint."""
+
+
+def names(among: Iterable[Setting]) -> dict[Setting, str]:
+    """Name each setting by its group, its endpoint, and the axes that differ in the group's.
+
+    The group is left out where all are of one. A rate is said even when it is the only one:
+    it is another question.
+    """
+    every = list(dict.fromkeys(among))
+    values: dict[tuple[str, ...], set[object]] = defaultdict(set)
+    for each in every:
+        for axis, _ in AXES:
+            values[_family(each, axis)].add(getattr(each, axis))
+    alone = len({each.group for each in every}) == 1
+    return {each: ("" if alone else f"{each.group}: ") + _name(each, values) for each in every}
+
+
+def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
+    """Return the name of one `setting`. Of many, see `names`."""
+    return names([*among, setting])[setting]
+
+
+def _name(setting: Setting, values: Values) -> str:
+    parts: list[str] = [setting.endpoint]
+    for axis, unit in AXES:
+        value = getattr(setting, axis)
+        if axis == "rate" and value is not None:
+            parts.append(f"{value:g}{unit}")
+        elif len(values[_family(setting, axis)]) > 1:
+            parts.append("closed loop" if axis == "rate" else f"{value}{unit}")
+    return ", ".join(parts)
+
+
+def _family(setting: Setting, axis: str) -> tuple[str, ...]:
+    # The group stands before it: what differs between groups need not be said again.
+    group = () if axis == "rate" else (setting.group,)
+    return (setting.endpoint, axis, *group)
