@@ -5,17 +5,20 @@ https://www.psycopg.org/psycopg3/docs/advanced/prepare.html.
 """
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString, Self, TypeAlias
 
+import psycopg_pool
 from psycopg import AsyncConnection, Error
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.base import Adapter, Json, PoolOptions
 from adapters.books import with_links
+from adapters.errors import PoolTimeout, message
 from adapters.sql import POSITIONAL as SQL
 
 Connection: TypeAlias = AsyncConnection[DictRow]
@@ -54,10 +57,11 @@ LANES: Mapping[str, Mapping[str, object]] = {
 @asynccontextmanager
 async def connect(dsn: str, options: Options) -> AsyncIterator[Adapter]:
     """Yield the adapter over a pool that is full and whose every statement is prepared."""
-    refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    pool: Pool = AsyncConnectionPool(
+    attempts = _Attempts(options.pool_size)
+    pool = _TellingPool(
         dsn,
-        connection_class=_telling(refused),
+        attempts,
+        connection_class=_telling(attempts),
         kwargs={
             "autocommit": options.autocommit,
             "prepare_threshold": options.prepare_threshold,
@@ -70,11 +74,11 @@ async def connect(dsn: str, options: Options) -> AsyncIterator[Adapter]:
         open=False,
     )
     try:
-        await _fill(pool, refused)
+        await _fill(pool, attempts)
         await _warm(pool, options)
         yield PsycopgPool(pool, options)
     finally:
-        refused.cancel()
+        attempts.refused.cancel()
         await pool.close()
 
 
@@ -142,34 +146,82 @@ async def _books_json(connection: Connection, limit: int, *, binary: bool) -> by
     return document.encode()
 
 
-def _telling(refused: "asyncio.Future[None]") -> type[Connection]:
-    """Make a connection class that puts its first failure to connect into `refused`."""
+class _Attempts:
+    """What became of a pool's attempts to connect, which it tells to nothing but its log.
+
+    `refused` has the first failure.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._size = size
+        self._latest: Error | None = None
+        self._made: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+    def failed(self, error: Error) -> None:
+        self._latest = error
+        if not self.refused.done():
+            self.refused.set_exception(error)
+
+    def succeeded(self, connection: Connection) -> None:
+        self._made.add(connection)
+        if not self._lacking():
+            self._latest = None
+
+    def reason(self) -> Error | None:
+        """Return why the pool is not full; None when it is, or when no attempt has failed."""
+        return self._latest if self._lacking() else None
+
+    def _lacking(self) -> bool:
+        return sum(not each.closed for each in self._made) < self._size
+
+
+def _telling(attempts: _Attempts) -> type[Connection]:
+    """Make a connection class that tells `attempts` of each of them."""
 
     class Telling(AsyncConnection[DictRow]):
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             try:
-                return await super().connect(*args, **kwargs)
+                made = await super().connect(*args, **kwargs)
             except Error as error:
-                if not refused.done():
-                    refused.set_exception(error)
+                attempts.failed(error)
                 raise
+            attempts.succeeded(made)
+            return made
 
     return Telling
 
 
-async def _fill(pool: Pool, refused: "asyncio.Future[None]") -> None:
+class _TellingPool(AsyncConnectionPool[Connection]):
+    """A pool whose time-out has the reason: connections it lacks because they were refused."""
+
+    def __init__(self, dsn: str, attempts: _Attempts, **parameters: Any) -> None:
+        super().__init__(dsn, **parameters)
+        self._attempts = attempts
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 - psycopg's
+        try:
+            return await super().getconn(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            reason = self._attempts.reason()
+            if reason is None:
+                raise
+            raise PoolTimeout(f"{error}: {message(reason)}") from reason
+
+
+async def _fill(pool: Pool, attempts: _Attempts) -> None:
     """Open the pool full, or raise the first reason why it cannot be.
 
     The pool itself would go on trying for `reconnect_timeout` and then say
     PoolTimeout, with the reason only in its log.
     """
     full = asyncio.ensure_future(pool.open(wait=True))
-    await asyncio.wait({full, refused}, return_when=asyncio.FIRST_COMPLETED)
-    if refused.done():
+    await asyncio.wait({full, attempts.refused}, return_when=asyncio.FIRST_COMPLETED)
+    if attempts.refused.done():
         full.cancel()
         await asyncio.wait({full})
-        refused.result()
+        attempts.refused.result()
     full.result()
 
 

@@ -10,11 +10,9 @@ from harness.database.activity import Facts
 from harness.database.address import Address, resolve
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
+from harness.database.room import Room, room
 from harness.matrix import DatabaseSection, Matrix
 from harness.processes import Processes
-
-RESERVE = 2
-"""Connections kept for the runner's own questions while the stacks hold theirs."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Bench:
     address: Address
     postmaster_pid: int | None
     facts: Facts
+    room: Room
     places: Places
     say: Callable[[str], None]
 
@@ -37,11 +36,6 @@ class Bench:
     def pgbench(self) -> str | None:
         """The path of the database's own load tool; None where there is none."""
         return pgbench.executable(embedded=self.matrix.database.dsn is None)
-
-    @property
-    def available_connections(self) -> int:
-        """How many connections stacks may hold between them."""
-        return self.facts.available_connections - RESERVE
 
 
 @contextlib.asynccontextmanager
@@ -55,6 +49,7 @@ async def prepared(
         address, postmaster_pid = await stack.enter_async_context(
             _database(section, processes, places)
         )
+        left = await room(address)  # before any connection of ours stays open
         say("filling the tables")
         await stack.enter_async_context(dataset(address, users=section.users, books=section.books))
         yield Bench(
@@ -63,6 +58,7 @@ async def prepared(
             address=address,
             postmaster_pid=postmaster_pid,
             facts=await activity.facts(address),
+            room=left,
             places=places,
             say=say,
         )

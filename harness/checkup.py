@@ -20,7 +20,7 @@ async def check(matrix: Matrix, processes: Processes, say: Callable[[str], None]
     places = affinity.places(matrix.run, affinity.usable())
     _doubt_machine(places, say)
     async with prepared(matrix, processes, places, lambda _: None) as bench:
-        version, room = bench.facts.version, bench.available_connections
+        version, room = bench.facts.version, bench.room.available
         say(f"ok    database: Postgres {version}, {room} connections for stacks")
         answered = [await _setting(bench, each, say) for each in plan.settings(matrix)]
     return all(answered)

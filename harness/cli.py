@@ -101,6 +101,7 @@ def commands() -> None:
 @click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be done; start nothing.")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Order of blocks and slices.")
+@click.option("--force", is_flag=True, help="Run stacks that need more connections than there are.")
 @click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal.")
 @click.option("--fail-on-invalid", is_flag=True, help="Exit 3 when a cell came out invalid.")
 def run_command(
@@ -112,6 +113,7 @@ def run_command(
     dsn: str | None,
     plan_only: bool,
     seed: int | None,
+    force: bool,
     no_progress: bool,
     fail_on_invalid: bool,
 ) -> int:
@@ -124,14 +126,20 @@ def run_command(
     """
     chosen = _chosen(path, budget=budget, quick=quick, only=only, dsn=dsn, seed=seed)
     if plan_only:
-        click.echo(preflight.text(chosen), nl=False)
-        return 0
+        return _plan(chosen)
+    room = asyncio.run(preflight.room_of(chosen))
+    refusals = preflight.refusals(chosen, room)
+    for line in refusals:
+        click.echo(f"{'forced' if force else 'error'}: {line}", err=True)
+    if refusals and not force:
+        return BadInput.exit_code
+    opening = preflight.connections_text(chosen, room)
     console = Console(stderr=True)
     with opened(results / chosen.name) as store:
 
         async def job(processes: Processes) -> Outcome:
             with shown(console, live=not no_progress) as progress:
-                return await run(chosen, path, store, processes, progress)
+                return await run(chosen, path, store, processes, progress, opening)
 
         try:
             outcome = _with_processes(job)
@@ -299,6 +307,17 @@ def _chosen(
     if dsn is not None:
         read = replace(read, database=replace(read.database, dsn=dsn))
     return matrix.narrowed(read, only) if only else read
+
+
+def _plan(chosen: Matrix) -> int:
+    """Print what would be done; a server that does not answer is no reason not to."""
+    try:
+        room = asyncio.run(preflight.room_of(chosen))
+    except NothingMeasurable as error:
+        click.echo(f"{error}; its connections are not known", err=True)
+        room = None
+    click.echo(preflight.text(chosen, room), nl=False)
+    return 0
 
 
 def _end(outcome: Outcome, folder: Path, fail_on_invalid: bool) -> int:

@@ -24,6 +24,9 @@ class Progress(Protocol):
     def doing(self, what: str) -> None:
         """Name the phase that begins."""
 
+    def saying(self, line: str) -> None:
+        """Print a line that stays."""
+
     def beginning(self, setting: str, standing: Standing) -> None:
         """Announce a block."""
 
@@ -39,6 +42,10 @@ class Lines:
 
     def doing(self, what: str) -> None:
         """Phases are too many for a log."""
+
+    def saying(self, line: str) -> None:
+        """Print the line."""
+        self._print(line)
 
     def beginning(self, setting: str, standing: Standing) -> None:
         """Print the block's number, its setting and the time left."""
@@ -80,6 +87,10 @@ class Screen:
         """Name the phase in the status line."""
         self._what = what
         self._live.update(self)
+
+    def saying(self, line: str) -> None:
+        """Print the line above the table."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def beginning(self, setting: str, standing: Standing) -> None:
         """Name the block in the status line and start its clock."""

@@ -33,12 +33,17 @@ class Outcome:
 
 
 async def run(
-    matrix: Matrix, path: Path, store: Store, processes: Processes, progress: Progress
+    matrix: Matrix,
+    path: Path,
+    store: Store,
+    processes: Processes,
+    progress: Progress,
+    opening: str,
 ) -> Outcome:
     """Measure `matrix` until it is precise enough or its budget is spent; record every block.
 
-    Raises `HarnessError` when the database or the generator fails; what was
-    recorded before stays.
+    `opening` is said once the database is ready. Raises `HarnessError` when the database
+    or the generator fails; what was recorded before stays.
     """
     began = time.monotonic()
     places = affinity.places(matrix.run, affinity.usable())
@@ -46,6 +51,7 @@ async def run(
         places = replace(places, database=None)
     processes.keep_to(places.load)  # drawing a table must not cost the app its CPU
     async with prepared(matrix, processes, places, progress.doing) as bench:
+        progress.saying(opening)
         toml = to_toml(matrix)
         described = environment.describe(
             database=bench.facts,

@@ -1,11 +1,13 @@
 import pytest
 
 from harness import preflight
+from harness.database.room import Room, embedded
 from tests.factories import a_matrix
 
 
 def said(**sections: object) -> list[str]:
-    return preflight.text(a_matrix(**sections)).splitlines()
+    matrix = a_matrix(**sections)
+    return preflight.text(matrix, embedded(matrix.database.settings)).splitlines()
 
 
 def limited(max_connections: object) -> dict[str, object]:
@@ -36,7 +38,7 @@ def test_a_search_for_capacity_is_named_and_takes_longer() -> None:
     [
         (27, "20 connections of 20"),
         ("26", "20 connections of 19: one stack at a time"),
-        (16, "base needs 10 connections of 9: it will be refused some"),
+        (16, "20 connections of 9: one stack at a time"),
     ],
 )
 def test_too_few_connections_are_foreseen(room: object, end: str) -> None:
@@ -48,8 +50,63 @@ def test_the_connections_of_ceilings_are_foreseen_too() -> None:
     assert said(database=limited(27))[0].endswith("30 connections of 20: one stack at a time")
 
 
-def test_a_server_of_the_users_may_hold_any_number() -> None:
-    assert said(database={"dsn": "postgresql://h/d"})[0].endswith("; 30 connections at once")
+def test_a_server_that_cannot_be_asked_may_hold_any_number() -> None:
+    line = preflight.text(a_matrix(), None).splitlines()[0]
+    assert line.endswith("; 30 connections at once")
+
+
+def test_a_stack_that_cannot_fit_alone_is_foreseen_with_the_arithmetic() -> None:
+    stacks = [
+        {"name": "base", "adapter": "psycopg_pool"},
+        {"name": "wide", "adapter": "sqlalchemy_sync", "options": {"max_overflow": 20}},
+    ]
+    group = {"name": "g", "endpoint": ["users_get"], "workers": [1, 2], "pool_size": [16]}
+    matrix = a_matrix(stack=stacks, group=[group], run={"ceilings": False})
+    room = Room(max_connections=60, reserved=3, others=7)
+    (line,) = preflight.refusals(matrix, room)
+    assert line == (
+        "users_get, 2 workers: wide needs 72 connections (2 workers x (pool of 16 + 20 of "
+        "overflow)), and there are 46 (max_connections 60 less 3 reserved, 7 held by others and 4 "
+        "for the run): raise database.settings.max_connections to 86, make pool_size, workers or "
+        "max_overflow smaller, or see with --force what fails"
+    )
+    assert preflight.refusals(matrix, Room(86, 3, 7)) == []
+    assert "\nrefused without --force: users_get, 2 workers: wide" in preflight.text(matrix, room)
+
+
+def test_an_overflow_without_end_is_a_connection_for_each_request_under_way() -> None:
+    wide = {"name": "wide", "adapter": "sqlalchemy_sync", "options": {"max_overflow": -1}}
+    group = {"name": "g", "endpoint": ["users_get"], "concurrency": [200], "pool_size": [5]}
+    (line,) = preflight.refusals(a_matrix(stack=[wide], group=[group]), embedded({}))
+    assert "wide needs 200 connections (1 worker x (pool of 5 + 195 of overflow))" in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "available"),
+    [
+        ({}, 93),
+        ({"max_connections": "50", "superuser_reserved_connections": 1}, 45),
+        ({"max_connections": 50, "reserved_connections": 6}, 37),
+        ({"max_connections": 6}, 0),
+        ({"superuser_reserved_connections": "many"}, 93),
+    ],
+)
+def test_the_room_of_a_server_of_ours_is_known_from_its_settings(
+    settings: dict[str, object], available: int
+) -> None:
+    assert embedded(settings).available == available
+
+
+def test_a_run_begins_with_what_it_may_open_and_where_stacks_take_turns() -> None:
+    group = {"name": "g", "endpoint": ["users_get"], "workers": [1, 4]}
+    matrix = a_matrix(group=[group], run={"ceilings": False})
+    assert preflight.connections_text(matrix, Room(300, 3, 0)) == (
+        "connections: 80 at most, of 293 (max_connections 300 less 3 reserved and 4 for the run)"
+    )
+    assert preflight.connections_text(matrix, Room(60, 3, 0)) == (
+        "connections: 53 at most, of 53 (max_connections 60 less 3 reserved and 4 for the run); "
+        "one stack at a time in 1 of 2 settings, as they do not fit together"
+    )
 
 
 def test_the_plan_names_rates_and_says_when_p99_will_be_blank() -> None:

@@ -36,6 +36,13 @@ async def verified(
     block: Block, stacks: Sequence[Stack], servers: Sequence[Server | BaseException]
 ) -> Mapping[str, Live | Refused]:
     """Ask every server every request once; keep those that answer alike."""
+    return alike(block, await answered(block, stacks, servers))
+
+
+async def answered(
+    block: Block, stacks: Sequence[Stack], servers: Sequence[Server | BaseException]
+) -> Mapping[str, Live | Refused]:
+    """Ask every server every request once; keep those that answer."""
     found: dict[str, Live | Refused] = {}
     for stack, server in zip(stacks, servers, strict=True):
         if isinstance(server, ServerFailed):
@@ -44,6 +51,12 @@ async def verified(
             raise server
         else:
             found[stack.name] = await _answers(block, stack, server)
+    return found
+
+
+def alike(block: Block, answers: Mapping[str, Live | Refused]) -> Mapping[str, Live | Refused]:
+    """Keep those of `answers` that are as most are."""
+    found = dict(answers)
     live = [each for each in found.values() if isinstance(each, Live) and each.stack != NOOP]
     if live and not any(call.varies for call in block.calls):
         # The answer most stacks give is taken for the right one; of equals, the first's.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from harness import plan, work
 from harness.bench import Bench
-from harness.block.answers import Live, Refused, verified
+from harness.block.answers import Live, Refused, alike, answered, verified
 from harness.block.load import give_load
 from harness.block.replication import Block, application_name, replication, served
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
@@ -42,10 +42,8 @@ async def measure(
     stacks = [*bench.matrix.stacks_of(group), *bench.matrix.ceilings_of(group)]
     block = replication(bench, setting, stacks, number, generators)
     await restore_users(bench.address, bench.matrix.database.users)
-    interleaved = block.schedule == "interleaved"
-    batches = [stacks] if interleaved else [[stack] for stack in stacks]
     rows: list[Observation] = []
-    for batch in batches:
+    for batch in _batches(block, stacks):
         rows += await _batch(bench, block, batch)
     return rows
 
@@ -54,8 +52,16 @@ async def verify(bench: Bench, setting: Setting) -> Mapping[str, Live | Refused]
     """Start every stack of `setting`, ask for every answer once, stop; what became of each."""
     stacks = bench.matrix.stacks_of(bench.matrix.group(setting.group))
     block = replication(bench, setting, stacks, 0, 1)
-    async with together([served(bench, setting, stack) for stack in stacks]) as servers:
-        return await verified(block, stacks, servers)
+    found: dict[str, Live | Refused] = {}
+    for batch in _batches(block, stacks):
+        async with together([served(bench, setting, stack) for stack in batch]) as servers:
+            found |= await answered(block, batch, servers)
+    return alike(block, found)
+
+
+def _batches(block: Block, stacks: Sequence[Stack]) -> list[Sequence[Stack]]:
+    """Return which stacks are up at the same time, batch after batch."""
+    return [stacks] if block.schedule == "interleaved" else [[stack] for stack in stacks]
 
 
 async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:

@@ -34,7 +34,7 @@ def replication(
     return Block(
         setting,
         number,
-        plan.schedule(bench.matrix, setting, stacks, bench.available_connections),
+        plan.schedule(bench.matrix, setting, stacks, bench.room.available),
         endpoints.calls_of(setting, bench.matrix.database.users),
         generators,
     )

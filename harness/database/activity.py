@@ -24,31 +24,23 @@ RECORDED_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report must say of the server, and how many connections stacks may open."""
+    """What a report must say of the server."""
 
     version: str
     settings: dict[str, str]
-    available_connections: int
 
 
 async def facts(address: Address) -> Facts:
-    """Ask the server who it is. `available_connections` is less the reserved ones and ours."""
+    """Ask the server who it is."""
     async with await address.connect() as connection:
         rows = await connection.execute(
             "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s)",
             (list(RECORDED_SETTINGS),),
         )
         settings = {str(name): str(value) for name, value in await rows.fetchall()}
-        limits = await connection.execute(
-            "SELECT current_setting('max_connections')::int"
-            " - current_setting('superuser_reserved_connections')::int"
-            " - coalesce(current_setting('reserved_connections', true)::int, 0)"
-            " - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
-        )
-        (available,) = await limits.fetchone() or (0,)
         version = await connection.execute("SELECT current_setting('server_version')")
         (number,) = await version.fetchone() or ("",)
-    return Facts(str(number), dict(sorted(settings.items())), int(str(available)))
+    return Facts(str(number), dict(sorted(settings.items())))
 
 
 async def backends(address: Address, application_name: str) -> list[int]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
+from adapters.base import Adapter
 from adapters.errors import MESSAGE_MAX_CHARS, PoolTimeout, classify, message
 from tests.adapters.stacks import NAMES, opened, without_overflow
 from tests.conftest import Database
@@ -47,17 +48,27 @@ def test_a_pool_that_stays_exhausted_is_a_pool_timeout(database: Database, name:
 @pytest.fixture
 def role(database: Database) -> Iterator[str]:
     """Make a role that may have one connection and may see nothing."""
+    with a_role(database, "narrow", limit=1) as dsn:
+        yield dsn
+
+
+END_ALL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s"
+
+
+@contextlib.contextmanager
+def a_role(database: Database, name: str, limit: int) -> Iterator[str]:
+    """Yield the DSN of a role that may have `limit` connections."""
+    who = sql.Identifier(name)
     with psycopg.connect(database.dsn, autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE ROLE narrow LOGIN CONNECTION LIMIT 1 PASSWORD {}").format(
-                sql.Literal(database.password)
+            sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
+                who, sql.Literal(limit), sql.Literal(database.password)
             )
         )
-        yield dataclasses.replace(database.address, user="narrow").dsn("narrow")
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'narrow'"
-        )
-        connection.execute("DROP ROLE narrow")
+        yield dataclasses.replace(database.address, user=name).dsn(name)
+        connection.execute(END_ALL, (name,))
+        connection.execute(sql.SQL("DROP OWNED BY {}").format(who))
+        connection.execute(sql.SQL("DROP ROLE {}").format(who))
 
 
 async def failure_to_open(name: str, dsn: str, pool_size: int) -> Exception:
@@ -71,6 +82,34 @@ async def failure_to_open(name: str, dsn: str, pool_size: int) -> Exception:
 def test_a_server_that_takes_no_more_connections_is_too_many_clients(role: str, name: str) -> None:
     error = asyncio.run(failure_to_open(name, role, pool_size=2))
     assert classify(error) == "too_many_clients"
+
+
+def test_a_psycopg_pool_that_lacks_what_the_server_refuses_says_so(database: Database) -> None:
+    """Its own PoolTimeout has no cause: the reason is only in its log."""
+
+    async def provoke() -> BaseException:
+        async with (
+            await psycopg.AsyncConnection.connect(database.dsn, autocommit=True) as admin,
+            opened("psycopg_pool", crowded, pool_size=1, pool_timeout=0.5) as adapter,
+        ):
+            await admin.execute("ALTER ROLE crowded CONNECTION LIMIT 0")
+            await admin.execute(END_ALL, ("crowded",))
+            errors = [await failed(adapter) for _ in range(2)]  # the first finds the lost one
+        return errors[-1]
+
+    async def failed(adapter: Adapter) -> BaseException:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - of two kinds
+            await adapter.get_user(7)
+        return caught.value
+
+    with a_role(database, "crowded", limit=1) as crowded:
+        with psycopg.connect(database.dsn, autocommit=True) as admin:
+            admin.execute("GRANT USAGE ON SCHEMA harness TO crowded")
+            admin.execute("GRANT ALL ON ALL TABLES IN SCHEMA harness TO crowded")
+        error = asyncio.run(provoke())
+    assert classify(error) == "too_many_clients"
+    assert "couldn't get a connection" in message(error)
+    assert "too many connections for role" in message(error)
 
 
 @pytest.mark.parametrize("name", NAMES)

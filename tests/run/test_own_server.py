@@ -160,3 +160,28 @@ def test_pgbench_of_the_path_is_run_on_it(
     assert cells["pgbench"]["outcome"] in ("ok", "invalid"), cells["pgbench"]
     assert not [argv for argv in run.commands.values() if PASSWORD in " ".join(argv)]
     assert run.left() == []
+
+
+def test_its_free_connections_are_asked_for_before_anything_is_made(
+    start: Start, matrix: Matrix, own: Own
+) -> None:
+    before = own.schemas()
+    group = {"name": "g", "endpoint": ["users_get"], "pool_size": [200]}
+    run = start(matrix(group=[group]), "--dsn", own.dsn)
+    _, complained = run.output()
+    assert run.process.returncode == 2
+    first, second = complained.splitlines()
+    assert "asyncpg needs 200 connections (1 worker x (pool of 200)), and there are" in first
+    assert "max_connections 100 less 3 reserved, " in first
+    assert "held by others" in first  # the tests' own
+    assert "raise the server's max_connections to" in second
+    assert own.schemas() == before
+
+
+def test_a_plan_is_made_without_a_server_that_answers(start: Start, matrix: Matrix) -> None:
+    run = start(matrix(), "--plan", "--dsn", "postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
+    said, complained = run.output()
+    assert run.process.returncode == 0
+    assert "; 4 connections at once" in said
+    assert complained.endswith("its connections are not known\n")
+    assert "hunter2" not in said + complained
