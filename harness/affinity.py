@@ -1,10 +1,10 @@
 """Which CPUs the app, the generator and the database may use."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import BadInput
-from harness.matrix import Affinity, Run
+from harness.matrix import Affinity, Matrix, Run
 
 Cpus = frozenset[int]
 
@@ -41,6 +41,13 @@ def places(run: Run, cpus: Cpus | None) -> Places:
     half = len(ordered) // 2
     app, rest = frozenset(ordered[:half]), frozenset(ordered[half:])
     return Places(app, rest, rest)
+
+
+def places_of(matrix: Matrix) -> Places:
+    """Return the places of a run of `matrix` here. Raises `BadInput` as `places` does."""
+    found = places(matrix.run, usable())
+    # A server that we did not start runs where it likes.
+    return found if matrix.database.dsn is None else replace(found, database=None)
 
 
 def load_cpus(of: Places) -> int:

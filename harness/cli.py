@@ -23,8 +23,10 @@ from harness.matrix import Matrix
 from harness.matrix.values import RATE_MAX, RATE_MIN
 from harness.processes import Processes, on_signals, watched
 from harness.progress import shown
+from harness.results.earlier import Earlier
 from harness.results.rebuild import rebuild
-from harness.results.store import opened
+from harness.results.store import Store, opened
+from harness.resume import resumable
 from harness.run import Outcome, run
 from harness.sentences import sentences
 from harness.serving import serve_stack
@@ -100,6 +102,7 @@ def commands() -> None:
 )
 @click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be done; start nothing.")
+@click.option("--resume", is_flag=True, help="Go on with the blocks that are there already.")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Order of blocks and slices.")
 @click.option("--force", is_flag=True, help="Run stacks that need more connections than there are.")
 @click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal.")
@@ -112,6 +115,7 @@ def run_command(
     results: Path,
     dsn: str | None,
     plan_only: bool,
+    resume: bool,
     seed: int | None,
     force: bool,
     no_progress: bool,
@@ -123,6 +127,7 @@ def run_command(
     python -m harness matrix.toml
     python -m harness matrix.toml --quick
     python -m harness matrix.toml --only users --only 'asyncpg*' --budget 60s
+    python -m harness matrix.toml --resume
     """
     chosen = _chosen(path, budget=budget, quick=quick, only=only, dsn=dsn, seed=seed)
     if plan_only:
@@ -136,15 +141,18 @@ def run_command(
     opening = preflight.connections_text(chosen, room)
     console = Console(stderr=True)
     with opened(results / chosen.name) as store:
+        earlier = _resumed(store, chosen, path) if resume else None
 
         async def job(processes: Processes) -> Outcome:
             with shown(console, live=not no_progress) as progress:
-                return await run(chosen, path, store, processes, progress, opening)
+                return await run(chosen, path, store, processes, progress, opening, earlier)
 
         try:
             outcome = _with_processes(job)
         except asyncio.CancelledError:
-            blocks = "nothing was measured" if not store.observations else "what is done is there"
+            blocks = "nothing was measured"
+            if store.observations:
+                blocks = "what is done is there, and --resume goes on with it"
             click.echo(f"interrupted; {store.folder}: {blocks}", err=True)
             return INTERRUPTED
     return _end(outcome, store.folder, fail_on_invalid)
@@ -318,6 +326,21 @@ def _plan(chosen: Matrix) -> int:
         room = None
     click.echo(preflight.text(chosen, room), nl=False)
     return 0
+
+
+def _resumed(store: Store, chosen: Matrix, path: Path) -> Earlier | None:
+    """Put what an earlier run left into `store`; say how much, and return how it was made."""
+    found = resumable(store.folder, chosen, path)
+    if found is None:
+        click.echo(f"{store.folder}: nothing to resume; starting with the first block", err=True)
+        return None
+    earlier, blocks = found
+    store.resume(blocks.observations, blocks.size)
+    left_out = ""
+    if blocks.unfinished:
+        left_out = f"; {blocks.unfinished} lines of one that was never finished are left out"
+    click.echo(f"{store.folder}: resumed after {store.blocks} blocks{left_out}", err=True)
+    return earlier
 
 
 def _end(outcome: Outcome, folder: Path, fail_on_invalid: bool) -> int:

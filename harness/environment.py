@@ -36,11 +36,24 @@ PACKAGES = (
     "uvloop",
 )
 
+NOT_RESULTS = ("--", ":/", ":(top,exclude)results")
+"""What git is asked about: everything but what runs write."""
+
 
 def describe(
-    *, database: Facts, embedded: bool, places: Places, seed: int, matrix_toml: str, matrix: Path
+    *,
+    database: Facts | None,
+    embedded: bool,
+    places: Places,
+    seed: int,
+    matrix_toml: str,
+    matrix: Path,
+    results: Path,
 ) -> dict[str, Any]:
-    """Return the environment of a run as JSON-ready values."""
+    """Return the environment of a run as JSON-ready values.
+
+    `database` is None as long as nothing was started: then nothing is said of it but whose it is.
+    """
     return {
         "affinity": {
             part: sorted(cpus) if cpus is not None else None
@@ -51,12 +64,8 @@ def describe(
             )
         },
         "cpu": {"count": os.cpu_count(), "governor": _governor(), "model": _cpu_model()},
-        "database": {
-            "embedded": embedded,
-            "settings": dict(database.settings),
-            "version": database.version,
-        },
-        "git": _git(matrix.resolve().parent),
+        "database": {"embedded": embedded, **_said(database)},
+        "git": _git(matrix.resolve().parent, results.resolve()),
         "harness": __version__,
         "machine": {
             "arch": platform.machine(),
@@ -86,6 +95,17 @@ def from_json(text: str | bytes, where: str) -> dict[str, Any]:
     if not isinstance(environment, dict):
         raise BadInput(f"{where}: not an environment of a run")
     return environment
+
+
+def same_but_results(matrix: Path, a: str, b: str) -> bool:
+    """Whether the revisions `a` and `b` of the matrix's repository differ in results alone."""
+    return _git_says(matrix.resolve().parent, "diff", "--quiet", a, b, *NOT_RESULTS) is not None
+
+
+def _said(database: Facts | None) -> dict[str, Any]:
+    if database is None:
+        return {}
+    return {"settings": dict(database.settings), "version": database.version}
 
 
 def _versions() -> dict[str, str]:
@@ -118,12 +138,16 @@ def _governor() -> str | None:
         return None
 
 
-def _git(folder: Path) -> dict[str, Any] | None:
+def _git(folder: Path, results: Path) -> dict[str, Any] | None:
     """Return the revision the matrix is at; `dirty` when anything but results differs from it."""
     revision = _git_says(folder, "rev-parse", "HEAD")
-    if revision is None:
+    top = _git_says(folder, "rev-parse", "--show-toplevel")
+    if revision is None or top is None:
         return None
-    changes = _git_says(folder, "status", "--porcelain", "--", ":/", ":(top,exclude)results")
+    mine = []
+    if results.is_relative_to(top):
+        mine = [f":(top,exclude,literal){results.relative_to(top).as_posix()}"]
+    changes = _git_says(folder, "status", "--porcelain", *NOT_RESULTS, *mine)
     return {"dirty": bool(changes), "revision": revision}
 
 

@@ -1,22 +1,22 @@
 """The main job, top to bottom: database, blocks, records, report."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import affinity, block, environment, generators, plan
+from harness import affinity, block, environment, generators, order, plan, resume
 from harness.bench import Bench, prepared
 from harness.budget import Budget
-from harness.checks import checked, disturbed
+from harness.checks import checked
 from harness.findings import Findings, find, find_in, precise
 from harness.matrix import Matrix
-from harness.model import Setting
 from harness.naming import setting_text
 from harness.processes import Processes
 from harness.progress import Progress
 from harness.results import render
+from harness.results.earlier import Earlier
 from harness.results.resolved import to_toml
 from harness.results.store import Store
 
@@ -39,16 +39,16 @@ async def run(
     processes: Processes,
     progress: Progress,
     opening: str,
+    earlier: Earlier | None = None,
 ) -> Outcome:
     """Measure `matrix` until it is precise enough or its budget is spent; record every block.
 
-    `opening` is said once the database is ready. Raises `HarnessError` when the database
-    or the generator fails; what was recorded before stays.
+    `opening` is said once the database is ready; `earlier` is how the blocks were made that
+    are in `store` already. Raises `HarnessError` when the database or the generator fails;
+    what was recorded before stays.
     """
     began = time.monotonic()
-    places = affinity.places(matrix.run, affinity.usable())
-    if matrix.database.dsn is not None:  # a server that we did not start runs where it likes
-        places = replace(places, database=None)
+    places = affinity.places_of(matrix)
     processes.keep_to(places.load)  # drawing a table must not cost the app its CPU
     async with prepared(matrix, processes, places, progress.doing) as bench:
         progress.saying(opening)
@@ -60,7 +60,10 @@ async def run(
             seed=matrix.run.seed,
             matrix_toml=toml,
             matrix=path,
+            results=store.folder,
         )
+        if earlier is not None:
+            resume.require_same(earlier, described, matrix, path)
         fixed = {"env.json": environment.to_json(described), "matrix.toml": toml}
         return await _measure(bench, store, progress, described, fixed, began)
 
@@ -76,13 +79,13 @@ async def _measure(
     """Walk the plan, one block after another, until a reason to stop."""
     matrix = bench.matrix
     budget = Budget(matrix, began)
-    found, blocks, why = find(matrix, []), 0, "every setting had its most blocks"
-    for setting in _blocks(matrix, store):
+    found, blocks, why = find(matrix, store.observations), 0, "every setting had its most blocks"
+    for setting in order.blocks(matrix, store):
         if not budget.allows(setting):
             why = "the budget was spent"
             break
         progress.beginning(
-            setting_text(setting, plan.settings(matrix)), budget.standing(blocks + 1, setting)
+            setting_text(setting, plan.settings(matrix)), budget.standing(store.blocks + 1, setting)
         )
         with budget.spending(setting):
             number = 1 + max((row.block for row in store.of(setting)), default=0)
@@ -95,7 +98,7 @@ async def _measure(
             )
             rows = [checked(row) for row in await block.measure(bench, setting, number, count)]
         budget.loaded(rows)
-        store.record(rows)
+        store.record(rows, fixed)
         found = found.having(setting, find_in(matrix, setting, store.of(setting)))
         blocks += 1
         store.write({**fixed, **render.files(matrix, found, described)})
@@ -103,27 +106,6 @@ async def _measure(
     else:
         if all(precise(matrix, each) for each in found.by_setting.values()):
             why = "every ratio is as precise as asked"
+    if store.observations and not blocks:  # of a run killed before its tables were written
+        store.write({**fixed, **render.files(matrix, found, described)})
     return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
-
-
-def _blocks(matrix: Matrix, store: Store) -> Iterator[Setting]:
-    """Yield settings to give a block to, breadth-first, leaving out those that are precise.
-
-    After each pass those whose block was disturbed get one more, on top of `max_blocks`:
-    by then the machine has had time to calm down.
-    """
-    for _, order in plan.passes(matrix):
-        left = _imprecise(matrix, store, order)
-        if not left:
-            return
-        yield from left
-        again = [setting for setting in left if disturbed(store.of(setting))]
-        yield from _imprecise(matrix, store, again)
-
-
-def _imprecise(matrix: Matrix, store: Store, settings: Sequence[Setting]) -> list[Setting]:
-    return [
-        setting
-        for setting in settings
-        if not precise(matrix, find_in(matrix, setting, store.of(setting)))
-    ]

@@ -1,13 +1,20 @@
 """Which setting gets the next block."""
 
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+
+from hypothesis import given as for_all
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from harness.checks import checked
 from harness.matrix import Matrix
 from harness.model import Key, Setting
+from harness.order import blocks
 from harness.plan import cells
 from harness.results.store import Store, opened
-from harness.run import _blocks
 from tests.factories import a_machine, a_matrix, an_observation
 
 NOISY = a_machine(foreign_cpu_cores=1.0)
@@ -15,13 +22,17 @@ NOISY = a_machine(foreign_cpu_cores=1.0)
 
 def given(matrix: Matrix, folder: Path, disturbed: set[tuple[str, int]]) -> list[tuple[str, int]]:
     """Walk the plan; the blocks (endpoint, number) in `disturbed` come out as such."""
-    done: list[tuple[str, int]] = []
     with opened(folder) as store:
-        for setting in _blocks(matrix, store):
-            number = 1 + sum(endpoint == setting.endpoint for endpoint, _ in done)
-            done.append((setting.endpoint, number))
-            record(store, matrix, setting, number, (setting.endpoint, number) in disturbed)
-    return done
+        return list(walked(matrix, store, disturbed))
+
+
+def walked(
+    matrix: Matrix, store: Store, disturbed: set[tuple[str, int]]
+) -> Iterator[tuple[str, int]]:
+    for setting in blocks(matrix, store):
+        number = 1 + max((row.block for row in store.of(setting)), default=0)
+        record(store, matrix, setting, number, (setting.endpoint, number) in disturbed)
+        yield setting.endpoint, number
 
 
 def record(store: Store, matrix: Matrix, setting: Setting, number: int, noisy: bool) -> None:
@@ -41,9 +52,9 @@ def record(store: Store, matrix: Matrix, setting: Setting, number: int, noisy: b
     )
 
 
-def a_plan(blocks: int) -> Matrix:
+def a_plan(most: int) -> Matrix:
     return a_matrix(
-        run={"max_blocks": blocks, "min_blocks": 1, "precision": 1e-6},
+        run={"max_blocks": most, "min_blocks": 1, "precision": 1e-6},
         group=[{"name": "g", "endpoint": ["users_get", "users_insert"]}],
     )
 
@@ -67,3 +78,22 @@ def test_a_machine_that_is_never_quiet_costs_one_repeat_a_block(tmp_path: Path) 
     done = given(a_plan(2), tmp_path, always)
     assert len(done) == 2 * 2 * 2
     assert len(set(done)) == len(done)
+
+
+ENDPOINTS = ("users_get", "users_list")
+BLOCKS = st.tuples(st.sampled_from(ENDPOINTS), st.integers(1, 4))
+
+
+@examples(deadline=None, max_examples=15)
+@for_all(st.sets(BLOCKS), st.integers(0, 12), st.sampled_from([1e-6, 0.1, 0.9]))
+def test_a_resumed_run_has_the_order_it_would_have_had(
+    disturbed: set[tuple[str, int]], stop_after: int, precision: float
+) -> None:
+    matrix = a_matrix(
+        run={"max_blocks": 3, "min_blocks": 2, "precision": precision},
+        group=[{"name": "g", "endpoint": list(ENDPOINTS)}],
+    )
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as store:
+        whole = given(matrix, Path(folder) / "whole", disturbed)
+        before = list(islice(walked(matrix, store, disturbed), stop_after))
+        assert before + list(walked(matrix, store, disturbed)) == whole

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.diff import fingerprint
+from harness import fingerprint
 from harness.diff.absolutes import Absolute, absolutes
 from harness.diff.changes import Change, changes, means
 from harness.diff.failures import Failures, failures
-from harness.diff.fingerprint import Other
 from harness.diff.side import Side
+from harness.fingerprint import Other
 from harness.model import Endpoint, Key, Metric
 from harness.results import tables
 

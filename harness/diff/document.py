@@ -11,8 +11,8 @@ from harness.diff.absolutes import Absolute
 from harness.diff.changes import Change
 from harness.diff.compare import Difference
 from harness.diff.failures import Failures
-from harness.diff.fingerprint import Other
 from harness.diff.welch import Mean, Shift
+from harness.fingerprint import Other
 from harness.model import Key
 from harness.results import tables
 

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,33 +25,58 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.observations: list[Observation] = []
-        self._by_setting: dict[Setting, list[Observation]] = {}
+        self._by_setting: dict[Setting, list[Observation]] = defaultdict(list)
+        self._size: int | None = None
 
     def of(self, setting: Setting) -> Sequence[Observation]:
-        """Return what was recorded in `setting`."""
+        """Return the observations of `setting`."""
         return self._by_setting.get(setting, ())
 
-    def record(self, rows: Sequence[Observation]) -> None:
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are, of all settings together."""
+        return sum(len({row.block for row in rows}) for rows in self._by_setting.values())
+
+    def resume(self, rows: Sequence[Observation], size: int) -> None:
+        """Go on after `rows`, which are the first `size` bytes of `blocks.csv`.
+
+        What comes after them there is cut off by the next `record`.
+        """
+        self._keep(rows)
+        self._size = size
+
+    def record(self, rows: Sequence[Observation], beside: Mapping[str, str] | None = None) -> None:
         """Append one block's rows, and have them on disk before returning.
 
-        The first call replaces what an earlier run left in `blocks.csv`. What is kept in
+        The first call replaces what an earlier run left in `blocks.csv`, unless that is resumed,
+        and writes the files `beside` (name: text) that it is read with. What is kept in
         `observations` is what was written, with its digits: a report made from memory
         and one made from the file later must be the same bytes.
         Raises `NothingMeasurable` when the disk refuses.
         """
         values = [tables.values(row) for row in rows]
         whole = tables.table(Observation, values)
-        if not self.observations:
-            self.write({BLOCKS: whole})
+        if self._size is None:
+            self.write({BLOCKS: whole, **(beside or {})})
+            self._size = len(whole.encode())
         else:
-            path = self.folder / BLOCKS
-            with _disk(self.folder), path.open("a", encoding="utf-8", newline="") as file:
-                file.write(tables.lines(values))
-                file.flush()
-                os.fsync(file.fileno())
-        for row in tables.parse(Observation, whole, BLOCKS):
-            self.observations.append(row)
-            self._by_setting.setdefault(row.key.setting, []).append(row)
+            self._size += self._append(tables.lines(values).encode(), self._size)
+        self._keep(tables.parse(Observation, whole, BLOCKS))
+
+    def _append(self, lines: bytes, at: int) -> int:
+        """Write `lines` behind the first `at` bytes of `blocks.csv`; return their length."""
+        with _disk(self.folder), (self.folder / BLOCKS).open("r+b") as file:
+            file.truncate(at)
+            file.seek(at)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        return len(lines)
+
+    def _keep(self, rows: Sequence[Observation]) -> None:
+        self.observations.extend(rows)
+        for row in rows:
+            self._by_setting[row.key.setting].append(row)
 
     def write(self, files: Mapping[str, str]) -> None:
         """Replace `files` (name: text), each in one step, once there is room for all of them."""

@@ -20,6 +20,8 @@ CAPACITIES = ("capacity_rps", "capacity_rps_lo", "capacity_rps_hi")
 RATIOS = ("ratio", "lo", "hi")
 REPEATED = frozenset({Key, Errors})
 """Records of which a table holds few that differ: each is made once."""
+UNFINISHED = "is unfinished"
+"""What is wrong with a last line without an end: it was being written in a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def scan(
         raise BadInput(f"{name}: {_other_columns(found, header)}")
     for number, line in enumerate(rest, 2):
         try:
-            yield make(_split(line)) if line.endswith("\n") else Damaged(number, "is unfinished")
+            yield make(_split(line)) if line.endswith("\n") else Damaged(number, UNFINISHED)
         except (ValueError, csv.Error) as error:
             yield Damaged(number, str(error))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.diff.fingerprint import obstacles, tried
+from harness.fingerprint import obstacles, tried, unlike
 from tests.diff.runs import the_matrix
 from tests.factories import ENVIRONMENT
 
@@ -113,3 +113,51 @@ def test_a_stack_or_a_group_that_came_or_went_is_one_line() -> None:
     few["group"] = many["group"]
     assert asked(many, few) == ["matrix stack one new"]
     assert asked(few, many) == ["matrix stack one gone"]
+
+
+def of_one_run(after: dict[str, Any], **parts: Any) -> list[str]:
+    """Return what keeps a run from going on with the matrix `after`."""
+    found = unlike(environment(), environment(**parts), the_matrix(), after)
+    return [each.text for each in found]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"packages": {"asyncpg": "0.2", "psycopg": "3.1"}}, ["packages asyncpg 0.1 -> 0.2"]),
+        ({"python": "3.12.1"}, ["python 3.11.0 -> 3.12.1"]),
+        ({"git": {"revision": "1", "dirty": False}}, ["git new"]),
+        ({"cpu": {"count": 4, "model": "A Processor"}}, ["cpu count 2 -> 4"]),
+        ({"matrix_sha256": "01"}, []),
+    ],
+)
+def test_blocks_of_one_run_have_the_same_versions_and_the_same_machine(
+    parts: dict[str, Any], said: list[str]
+) -> None:
+    assert of_one_run(the_matrix(), **parts) == said
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (the_matrix(measure="3s"), ["matrix run measure 2s -> 3s"]),
+        (the_matrix(seed=2), ["matrix run seed none -> 2"]),
+        (the_matrix(budget="1h", max_blocks=50, min_blocks=5, precision=0.01), []),
+        (
+            the_matrix(["base", "two", "one", "three"]),
+            ['matrix group g stacks ["base","one","two","three"] -> ["base","two","one","three"]'],
+        ),
+    ],
+)
+def test_a_run_may_go_on_for_longer_and_not_otherwise(
+    after: dict[str, Any], said: list[str]
+) -> None:
+    assert of_one_run(after) == said
+
+
+def test_another_order_of_groups_is_another_order_of_blocks() -> None:
+    def with_groups(*names: str) -> dict[str, Any]:
+        return {**the_matrix(), "group": [{"name": name} for name in names]}
+
+    found = unlike(environment(), environment(), with_groups("g", "h"), with_groups("h", "g"))
+    assert [each.text for each in found] == ['matrix groups ["g","h"] -> ["h","g"]']

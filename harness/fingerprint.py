@@ -1,10 +1,11 @@
-"""What two runs were made with, and whether their absolute numbers may be compared. Pure.
+"""What two runs were made with: may their numbers be compared, are they one run? Pure.
 
 A new version of what is measured is the experiment; another machine, or another matrix,
-makes req/s of the one and of the other two different things.
+makes req/s of the one and of the other two different things. Blocks of one run have
+everything in common.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,10 @@ TRIED: Sequence[Path] = (("packages",), ("python",), ("database", "version"))
 
 UNMEASURED = frozenset({"name", "seed", "budget", "precision", "min_blocks", "max_blocks"})
 """Keys of `[run]` that say how often and in which order to measure, not what."""
+
+
+LONGER = frozenset({"budget", "precision", "min_blocks", "max_blocks"})
+"""Keys of `[run]` that say when to stop: a run may be resumed to go on for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,30 @@ def obstacles(
     return around + asked
 
 
+def unlike(
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    matrix_a: Mapping[str, Any],
+    matrix_b: Mapping[str, Any],
+) -> list[Other]:
+    """Return what keeps blocks made in `a` and in `b` from being blocks of one run.
+
+    Of the matrix everything but `LONGER`: the seed and the order of groups and stacks, too,
+    for they decide the order of blocks and slices.
+    """
+    around = [
+        Other(" ".join(path), *values)
+        for path, *values in _differences(a, b)
+        if not _under(path, (("seed",), ("matrix_sha256",)))
+    ]
+    whole_a, whole_b = (
+        _by_name(each) | {"run": _without(each["run"], LONGER)} for each in (matrix_a, matrix_b)
+    )
+    asked = list(_differences(whole_a, whole_b))
+    asked = asked or list(_differences(_order(matrix_a), _order(matrix_b)))
+    return around + [Other(" ".join(("matrix", *path)), *values) for path, *values in asked]
+
+
 def _differences(a: Any, b: Any, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
     """Yield (path, a's value, b's value) where two JSON documents differ, sorted by path."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
@@ -78,17 +107,24 @@ def _differences(a: Any, b: Any, path: Path = ()) -> Iterator[tuple[Path, Any, A
 
 def _measured(matrix: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a resolved matrix that shapes a measurement, its lists by name."""
-    run = {
-        name: value
-        for name, value in matrix["run"].items()
-        if name not in UNMEASURED and name != "baseline"
-    }
-    groups = {
-        group["name"]: {name: value for name, value in group.items() if name != "baseline"}
-        for group in matrix["group"]
-    }
-    stacks = {stack["name"]: stack for stack in matrix["stack"]}
-    return {**matrix, "run": run, "group": groups, "stack": stacks}
+    named = _by_name(matrix)
+    run = _without(matrix["run"], UNMEASURED | {"baseline"})
+    groups = {name: _without(group, {"baseline"}) for name, group in named["group"].items()}
+    return {**named, "run": run, "group": groups}
+
+
+def _by_name(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `matrix` with its groups and stacks found by their names."""
+    lists = {part: {each["name"]: each for each in matrix[part]} for part in ("group", "stack")}
+    return {**matrix, **lists}
+
+
+def _order(matrix: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {f"{part}s": [each["name"] for each in matrix[part]] for part in ("group", "stack")}
+
+
+def _without(section: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name not in names}
 
 
 def _under(path: Path, roots: Sequence[Path]) -> bool:
