@@ -9,21 +9,20 @@ import contextlib
 import functools
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import socket
 import stat
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
+from harness.database import unprivileged
 from harness.database.address import Address
+from harness.database.unprivileged import PortTaken, free_port, open_to_all
 from harness.errors import BadInput, NothingMeasurable
 from harness.processes import Processes, finished
 
@@ -46,10 +45,6 @@ FIXED = {
 
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 """Of initdb and Postgres: nothing of the user's, whose PG variables would reach into it."""
-
-
-class PortTaken(Exception):
-    """Somebody took the free port between our finding it and Postgres binding it."""
 
 
 @functools.cache
@@ -76,8 +71,8 @@ async def cluster(
     `settings` are `postgresql.conf` entries; one that Postgres refuses is
     `BadInput` with its own words. Stopped, and its files removed, with the context.
     """
-    with _folder(processes) as folder:
-        owner = _owner(folder)
+    with unprivileged.folder(processes, "harness-pg-") as folder:
+        owner = unprivileged.owner(folder, "Postgres")
         home = _readable_binaries(folder, owner)
         password = secrets.token_urlsafe(24)
         await _initdb(processes, home, folder, password, owner)
@@ -85,7 +80,7 @@ async def cluster(
             for attempt in (1, 2, 3):
                 with contextlib.suppress(PortTaken):
                     running = _running(
-                        processes, home, folder, _free_port(), settings, cpus, owner, password
+                        processes, home, folder, free_port(), settings, cpus, owner, password
                     )
                     address, pid = await stack.enter_async_context(running)
                     break
@@ -96,36 +91,10 @@ async def cluster(
             yield address, pid
 
 
-@contextlib.contextmanager
-def _folder(processes: Processes) -> Iterator[Path]:
-    if os.geteuid() == 0 and not _open_to_all(Path(tempfile.gettempdir())):
-        # Postgres will not run as root, and whoever it runs as must get in.
-        with processes.directory("harness-pg-", parent=Path("/var/tmp")) as folder:  # noqa: S108
-            yield folder
-    else:
-        with processes.directory("harness-pg-") as folder:
-            yield folder
-
-
-def _owner(folder: Path) -> int | None:
-    """Return the uid to run as: ourselves (None), or `nobody` when we are root."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        nobody = pwd.getpwnam("nobody").pw_uid
-    except KeyError:
-        raise NothingMeasurable(
-            "database: Postgres refuses to run as root and there is no user 'nobody' to run it "
-            "as; run the harness as an ordinary user, or name a server with --dsn"
-        ) from None
-    os.chown(folder, nobody, nobody)
-    return nobody
-
-
 def _readable_binaries(folder: Path, owner: int | None) -> Path:
     """Return binaries that `owner` may execute: copied when the virtual environment is private."""
     home = binaries()
-    if owner is None or _open_to_all(home / "bin"):
+    if owner is None or open_to_all(home / "bin"):
         return home
     copy = folder / "site" / home.parent.name / home.name
     for part in ("bin", "lib", "share"):
@@ -141,20 +110,11 @@ def _readable_binaries(folder: Path, owner: int | None) -> Path:
     return copy
 
 
-def _open_to_all(path: Path) -> bool:
-    return all(
-        each.stat().st_mode & stat.S_IXOTH for each in (path.resolve(), *path.resolve().parents)
-    )
-
-
 async def _initdb(
     processes: Processes, home: Path, folder: Path, password: str, owner: int | None
 ) -> None:
     secret = folder / "secret"
-    secret.touch(mode=0o600)
-    secret.write_text(password)
-    if owner is not None:
-        os.chown(secret, owner, owner)
+    unprivileged.secret(secret, password, owner)
     options = [
         *("-D", str(folder / "data"), "-U", USER, "-E", "UTF8", "--locale=C"),
         *("-A", "scram-sha-256", f"--pwfile={secret}"),
@@ -226,13 +186,6 @@ def _explain(log: Path) -> None:
     if "parameter" in said or "configuration" in said:
         raise BadInput(f"database.settings: Postgres says: {said}")
     raise NothingMeasurable(f"database: Postgres did not start: {said}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _conf(value: str | int | float | bool) -> str:

@@ -73,7 +73,7 @@ def test_a_setting_that_postgres_refuses_is_bad_input_in_its_own_words(
 def test_binaries_that_nobody_may_reach_are_copied(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_open_to_all", lambda path: "bin" not in path.parts)
+    monkeypatch.setattr(embedded, "open_to_all", lambda path: "bin" not in path.parts)
 
     async def scenario() -> str:
         async with cluster(processes, {}) as (_, pid):
