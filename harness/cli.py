@@ -30,6 +30,8 @@ from harness.resume import resumable
 from harness.run import Outcome, run
 from harness.sentences import sentences
 from harness.serving import serve_stack
+from harness.trace import trace
+from harness.wire import story
 
 Result = TypeVar("Result")
 
@@ -183,6 +185,36 @@ def serve_command(stack: str, path: Path, port: int | None, dsn: str | None) -> 
 
     with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how it is meant to end
         _with_processes(job)
+    return 0
+
+
+@commands.command("trace", short_help="What one warm request says to its database.")
+@click.argument("stack")
+@click.argument("endpoint")
+@click.option(
+    "--matrix",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("matrix.toml"),
+    show_default=True,
+    help="Where the stack is defined.",
+)
+@click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def trace_command(stack: str, endpoint: str, path: Path, dsn: str | None, as_json: bool) -> int:
+    r"""Serve STACK, warm it, and print what one request to ENDPOINT says on the wire.
+
+    \b
+    python -m harness trace asyncpg users_get
+    python -m harness trace sqlalchemy-sync books_list --json
+    """
+    chosen = _chosen(path, dsn=dsn)
+
+    async def job(processes: Processes) -> story.Story:
+        return await trace(chosen, stack, endpoint, processes)
+
+    told = _with_processes(job)
+    click.echo(story.json_bytes(told) if as_json else story.text(told))
     return 0
 
 

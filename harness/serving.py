@@ -30,10 +30,8 @@ async def serve_stack(
     Raises `BadInput` for an unknown stack or a taken port, `ServerFailed` when the
     server does not start or ends by itself.
     """
-    if name not in matrix.stacks:
-        raise BadInput(f"{name}: no such stack; the matrix has {', '.join(matrix.stacks)}")
-    stack = matrix.stacks[name]
-    setting = _setting(matrix, stack)
+    stack = named(matrix, name)
+    setting = first_setting(matrix, stack)
     async with (
         prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench,
         serve(
@@ -59,7 +57,14 @@ async def serve_stack(
         raise ServerFailed(f"{name}: the server ended by itself")
 
 
-def _setting(matrix: Matrix, stack: Stack) -> Setting:
+def named(matrix: Matrix, name: str) -> Stack:
+    """Return the stack called `name`. Raises `BadInput`, which lists those there are."""
+    if name not in matrix.stacks:
+        raise BadInput(f"{name}: no such stack; the matrix has {', '.join(matrix.stacks)}")
+    return matrix.stacks[name]
+
+
+def first_setting(matrix: Matrix, stack: Stack) -> Setting:
     """Return the first setting of the matrix that the stack takes part in."""
     for setting in plan.settings(matrix):
         if stack in matrix.stacks_of(matrix.group(setting.group)):

@@ -1,12 +1,13 @@
 """The round trips of `drivers.md`, counted on the wire."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.wire.tap import tapped
 from tests.adapters.stacks import NAMES, opened
-from tests.adapters.wire import counted
 from tests.conftest import Database
 
 AUTOCOMMIT: dict[str, Any] = {"autocommit": True}
@@ -41,21 +42,23 @@ async def measured(
     database: Database, name: str, lane: str, options: dict[str, Any]
 ) -> tuple[list[int], int]:
     """Count round trips of the very first read, insert and books; and statements they prepared."""
+    address, seen, parses = database.address, [], 0
     async with (
-        counted(database.address) as wire,
-        opened(name, wire.address.dsn("wire"), lane, pool_size=2, **options) as adapter,
+        tapped(address.host, address.port) as tap,
+        opened(
+            name, replace(address, port=tap.port).dsn("wire"), lane, pool_size=2, **options
+        ) as adapter,
     ):
-        parses = wire.parses
-        seen = []
         for request in (
             adapter.get_user(7),
             adapter.insert_user("n", "e"),
             adapter.list_books(20),
         ):
-            before = wire.round_trips
+            tap.forget()
             await request
-            seen.append(wire.round_trips - before)
-        return seen, wire.parses - parses
+            seen.append(len(tap.trips))
+            parses += sum(trip.sent.count("Parse") for trip in tap.trips)
+    return seen, parses
 
 
 @pytest.mark.parametrize(("name", "options", "read", "insert", "books"), TABLE)
@@ -85,13 +88,14 @@ def test_nothing_is_prepared_after_the_pool_is_open(
 
 @pytest.mark.parametrize("name", ["sqlalchemy_sync", "sqlalchemy_async", "psycopg_pool"])
 def test_warming_leaves_no_trace_in_how_a_transaction_begins(database: Database, name: str) -> None:
-    async def said() -> list[str]:
+    async def said() -> str:
+        address = database.address
         async with (
-            counted(database.address) as wire,
-            opened(name, wire.address.dsn("wire"), pool_size=1) as adapter,
+            tapped(address.host, address.port) as tap,
+            opened(name, replace(address, port=tap.port).dsn("wire"), pool_size=1) as adapter,
         ):
-            before = len(wire.queries)
+            tap.forget()
             await adapter.get_user(7)
-            return wire.queries[before:]
+            return tap.trips[0].statements[0].sql
 
-    assert asyncio.run(said())[0] in {"BEGIN", "BEGIN;"}
+    assert asyncio.run(said()) in {"BEGIN", "BEGIN;"}

@@ -1,0 +1,38 @@
+"""`trace STACK ENDPOINT`: what one warm request of a stack says to its database."""
+
+from dataclasses import replace
+from typing import get_args
+
+from harness import affinity
+from harness.bench import prepared
+from harness.errors import BadInput
+from harness.matrix import Matrix
+from harness.model import DEFAULT_LIMITS, Endpoint, Setting
+from harness.processes import Processes
+from harness.serving import first_setting, named
+from harness.traced import stories
+from harness.wire.story import Story
+
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
+
+
+async def trace(matrix: Matrix, name: str, endpoint: str, processes: Processes) -> Story:
+    """Serve the stack called `name` on a database of the matrix's and listen to one request.
+
+    Raises `BadInput` for an unknown stack or endpoint, before anything is started.
+    """
+    stack = named(matrix, name)
+    known = next((each for each in ENDPOINTS if each == endpoint), None)
+    if known is None:
+        raise BadInput(f"{endpoint}: no such endpoint; there are {', '.join(ENDPOINTS)}")
+    setting = _of(first_setting(matrix, stack), known)
+    async with prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench:
+        [story] = await stories(bench, stack, [setting])
+        return story
+
+
+def _of(setting: Setting, endpoint: Endpoint) -> Setting:
+    """Return `setting` with another endpoint, and that one's own limit."""
+    if setting.endpoint == endpoint:
+        return setting
+    return replace(setting, endpoint=endpoint, limit=DEFAULT_LIMITS.get(endpoint))

@@ -1,0 +1,1 @@
+"""The Postgres protocol seen from between a client and its server."""

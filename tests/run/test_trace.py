@@ -1,0 +1,38 @@
+"""`trace` as a user runs it."""
+
+from collections.abc import Callable
+
+import orjson
+import pytest
+
+from tests.run.conftest import Start
+
+
+def test_a_trace_counts_the_round_trips_of_one_warm_request_and_leaves_nothing(
+    start: Start, matrix: Callable[..., str]
+) -> None:
+    tracing = start("trace", "asyncpg", "users_get", "--matrix", matrix(), "--json")
+    said, complained = tracing.output()
+    assert tracing.process.returncode == 0, complained
+    found = orjson.loads(said)
+    assert (found["round_trips"], found["statements"], found["ended"]) == (2, 5, "implicit")
+    assert [trip["purpose"] for trip in found["trips"]] == ["statement", "reset"]
+    assert found["trips"][0]["statements"][0]["way"] == "prepared"
+    assert tracing.left() == []
+
+
+@pytest.mark.parametrize(
+    ("stack", "endpoint", "said"),
+    [
+        ("asyncgp", "users_get", "error: asyncgp: no such stack; the matrix has asyncpg, psycopg"),
+        ("asyncpg", "users", "error: users: no such endpoint; there are users_get, users_list"),
+    ],
+)
+def test_a_name_of_nothing_is_answered_with_those_there_are(
+    start: Start, matrix: Callable[..., str], stack: str, endpoint: str, said: str
+) -> None:
+    tracing = start("trace", stack, endpoint, "--matrix", matrix())
+    _, complained = tracing.output()
+    assert tracing.process.returncode == 2
+    assert complained.startswith(said)
+    assert len(complained.splitlines()) == 1
