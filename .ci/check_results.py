@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import matrix, plan
+from harness.columns import columns, values
 from harness.matrix import Matrix
 from harness.model import ERROR_CLASSES, Key, Observation, Summary
 from harness.results import store, tables
@@ -98,7 +99,7 @@ def _cell(summary: Summary) -> Iterator[str]:
     for name in ERROR_CLASSES:
         if failed := getattr(summary.by_class, f"err_{name}"):
             yield f"{_name(summary.key)}: {failed} requests failed: {name}"
-    row = dict(zip(tables.columns(Summary), tables.values(summary), strict=True))
+    row = dict(zip(columns(Summary), values(summary), strict=True))
     may_be_empty = MAY_BE_EMPTY | DO_NOT_APPLY.get(summary.key.stack, set())
     empty = [name for name, value in row.items() if value is None and name not in may_be_empty]
     if summary.outcome == "ok" and empty:

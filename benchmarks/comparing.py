@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness import histogram, matrix, observation, plan
+from harness.columns import values
 from harness.environment import to_json
 from harness.matrix import Matrix
 from harness.model import Cost, Key, Latency, Observation
@@ -59,7 +60,7 @@ def make(folder: Path, measured: Matrix, seed: int) -> None:
     with (folder / "blocks.csv").open("w", newline="") as file:
         file.write(tables.table(Observation, []))
         for block in range(1, BLOCKS + 1):
-            rows = (tables.values(row) for row in observations(measured, block, source))
+            rows = (values(row) for row in observations(measured, block, source))
             file.write(tables.lines(rows))
     (folder / "matrix.toml").write_text(to_toml(measured))
     (folder / "env.json").write_text(to_json(ENVIRONMENT))

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import fingerprint
+from harness.columns import values
 from harness.diff.absolutes import Absolute, absolutes
 from harness.diff.changes import Change, changes, means
 from harness.diff.failures import Failures, failures
 from harness.diff.side import Side
 from harness.fingerprint import Other
 from harness.model import Endpoint, Key, Metric
-from harness.results import tables
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,6 @@ def in_order(keys: Iterable[Key]) -> list[Key]:
     """Return `keys` by setting, each setting's by stack; numbers as numbers."""
 
     def place(key: Key) -> list[tuple[bool, object]]:
-        return [(value is not None, value) for value in (*tables.values(key.setting), key.stack)]
+        return [(value is not None, value) for value in (*values(key.setting), key.stack)]
 
     return sorted(keys, key=place)

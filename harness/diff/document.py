@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from harness.columns import columns, values
 from harness.diff.absolutes import Absolute
 from harness.diff.changes import Change
 from harness.diff.compare import Difference
@@ -14,9 +15,8 @@ from harness.diff.failures import Failures
 from harness.diff.welch import Mean, Shift
 from harness.fingerprint import Other
 from harness.model import Key
-from harness.results import tables
 
-KEY = tables.columns(Key)
+KEY = columns(Key)
 
 
 def to_json(difference: Difference, failed: Sequence[str]) -> str:
@@ -43,7 +43,7 @@ def to_json(difference: Difference, failed: Sequence[str]) -> str:
 
 
 def _key(key: Key) -> dict[str, Any]:
-    return dict(zip(KEY, tables.values(key), strict=True))
+    return dict(zip(KEY, values(key), strict=True))
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.columns import values
 from harness.findings import Findings
 from harness.matrix import Matrix
 from harness.model import Comparison, Key, Summary
@@ -24,4 +25,4 @@ def files(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> di
 
 def sorting(key: Key) -> list[tuple[bool, Any]]:
     """Return what to sort cells by: the key's columns in order, numbers as numbers."""
-    return [(value is not None, value) for value in tables.values(key)]
+    return [(value is not None, value) for value in values(key)]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.columns import values
 from harness.errors import BadInput, NothingMeasurable
 from harness.model import Observation, Setting
 from harness.results import tables
@@ -54,13 +55,13 @@ class Store:
         and one made from the file later must be the same bytes.
         Raises `NothingMeasurable` when the disk refuses.
         """
-        values = [tables.values(row) for row in rows]
-        whole = tables.table(Observation, values)
+        flat = [values(row) for row in rows]
+        whole = tables.table(Observation, flat)
         if self._size is None:
             self.write({BLOCKS: whole, **(beside or {})})
             self._size = len(whole.encode())
         else:
-            self._size += self._append(tables.lines(values).encode(), self._size)
+            self._size += self._append(tables.lines(flat).encode(), self._size)
         self._keep(tables.parse(Observation, whole, BLOCKS))
 
     def _append(self, lines: bytes, at: int) -> int:

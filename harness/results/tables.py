@@ -7,9 +7,10 @@ import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from harness.columns import columns, is_record, values
 from harness.errors import BadInput
 from harness.model import Comparison, Errors, Key, Summary
 
@@ -30,25 +31,6 @@ class Damaged:
 
     line: int
     why: str
-
-
-def columns(kind: type) -> list[str]:
-    """Return the column names of a dataclass; those of one inside it stand in its place."""
-    hints = typing.get_type_hints(kind)
-    names: list[str] = []
-    for each in fields(kind):
-        inner: Any = hints[each.name]
-        names += columns(inner) if _is_record(inner) else [each.name]
-    return names
-
-
-def values(record: Any) -> list[Any]:
-    """Return the values of `record` in the order of `columns`."""
-    row: list[Any] = []
-    for each in fields(record):
-        value = getattr(record, each.name)
-        row += values(value) if is_dataclass(value) else [value]
-    return row
 
 
 def lines(rows: Iterable[Sequence[Any]]) -> str:
@@ -180,10 +162,6 @@ def _significant(value: Any, digits: int = 3) -> Any:
     return round_to(value, digits - 1 - math.floor(math.log10(abs(value))))
 
 
-def _is_record(hint: Any) -> bool:
-    return isinstance(hint, type) and is_dataclass(hint)
-
-
 def _text(value: Any) -> str:
     if value is None:
         return ""
@@ -222,7 +200,7 @@ def _builder(kind: type[Record]) -> Callable[[Sequence[str]], Record]:
     start = 0
     for each in fields(kind):  # type: ignore[arg-type]
         inner: Any = hints[each.name]
-        if _is_record(inner):
+        if is_record(inner):
             stop = start + len(columns(inner))
             parts.append((_builder(inner), slice(start, stop)))
             start = stop
@@ -253,7 +231,7 @@ def _readers(kind: type) -> list[Callable[[str], Any]]:
     found: list[Callable[[str], Any]] = []
     for each in fields(kind):
         inner: Any = hints[each.name]
-        found += _readers(inner) if _is_record(inner) else [_reader(inner)]
+        found += _readers(inner) if is_record(inner) else [_reader(inner)]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.columns import values
 from harness.diff.side import Observed, Side, side
 from harness.environment import to_json
 from harness.model import Endpoint, Key, Observation
@@ -109,7 +110,7 @@ def written(folder: Path, rates: Mapping[str, Sequence[float]], **parts: Any) ->
         for row in _observations(a_key(stack=stack, adapter=_adapter(stack)), each)
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    table = tables.table(Observation, [tables.values(row) for row in found])
+    table = tables.table(Observation, [values(row) for row in found])
     (folder / "blocks.csv").write_text(table)
     (folder / "env.json").write_text(to_json(parts.get("environment") or ENVIRONMENT))
     (folder / "matrix.toml").write_text(to_toml(measured))

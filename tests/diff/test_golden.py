@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.columns import columns
 from harness.diff.compare import Difference, compare
 from harness.diff.document import to_json
 from harness.diff.gates import gate, met
@@ -23,7 +24,6 @@ from harness.diff.markdown import markdown
 from harness.diff.side import Observed, Side
 from harness.diff.text import text
 from harness.model import Comparison, Key, Summary
-from harness.results import tables
 from tests.diff.runs import BASE, a_side, cell, rows, the_matrix
 from tests.factories import ENVIRONMENT, some_errors
 
@@ -167,7 +167,7 @@ def test_a_hostile_name_breaks_no_markdown(apart: Difference) -> None:
 
 def test_json_keys_are_column_names(comparable: Difference) -> None:
     document = json.loads(to_json(comparable, []))
-    key, pairs, cells = (set(tables.columns(kind)) for kind in (Key, Comparison, Summary))
+    key, pairs, cells = (set(columns(kind)) for kind in (Key, Comparison, Summary))
     own = {"a", "b", "reference", "p", "proven", "rose", "fell"}
     for row in document["pairs"]:
         assert key <= row.keys() <= pairs | own

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.columns import columns
 from harness.model import Observation
-from harness.results import tables
 from tests.diff.runs import written
 from tests.factories import a_matrix
 
-WIDTH = len(tables.columns(Observation))
+WIDTH = len(columns(Observation))
 STEADY = (1000.0, 1003.0, 998.0, 1001.0)
 FAST = {"base": STEADY, "other": (2000.0, 2002.0, 1999.0, 2001.0)}
 SLOW = {"base": STEADY, "other": (1800.0, 1802.0, 1799.0, 1801.0)}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.columns import columns, values
 from harness.errors import BadInput
 from harness.model import (
     ERROR_CLASSES,
@@ -48,22 +49,22 @@ PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 
 
 def test_the_columns_of_cells_are_the_contracts() -> None:
-    assert ", ".join(tables.columns(Summary)) == CELLS
+    assert ", ".join(columns(Summary)) == CELLS
 
 
 def test_the_columns_of_pairs_are_the_contracts() -> None:
-    assert ", ".join(tables.columns(Comparison)) == PAIRS
+    assert ", ".join(columns(Comparison)) == PAIRS
 
 
 def test_blocks_hold_the_cells_columns_but_for_what_only_many_blocks_have() -> None:
     only_many = {"blocks", "rps_lo", "rps_hi", "errors", "error_pct"}
     only_many |= {"capacity_rps_lo", "capacity_rps_hi"}
-    assert set(CELLS.split(", ")) - only_many <= set(tables.columns(Observation))
+    assert set(CELLS.split(", ")) - only_many <= set(columns(Observation))
 
 
 def test_no_column_stands_twice() -> None:
     for kind in (Observation, Summary, Comparison):
-        names = tables.columns(kind)
+        names = columns(kind)
         assert len(set(names)) == len(names)
 
 
@@ -126,7 +127,7 @@ OBSERVATIONS = st.builds(
 
 
 def written(rows: list[Observation]) -> str:
-    return tables.table(Observation, [tables.values(row) for row in rows])
+    return tables.table(Observation, [values(row) for row in rows])
 
 
 def read_back(text: str) -> list[Observation]:
@@ -147,7 +148,7 @@ def test_what_was_read_is_written_as_it_was(rows: list[Observation]) -> None:
 @given(OBSERVATIONS)
 def test_reading_changes_nothing_but_the_seventh_digit(row: Observation) -> None:
     (again,) = read_back(written([row]))
-    for before, after in zip(tables.values(row), tables.values(again), strict=True):
+    for before, after in zip(values(row), values(again), strict=True):
         same = before == after
         assert same or (isinstance(before, float) and after == pytest.approx(before, rel=1e-5))
 
@@ -156,7 +157,7 @@ def test_reading_changes_nothing_but_the_seventh_digit(row: Observation) -> None
 @given(st.lists(OBSERVATIONS, min_size=2, max_size=3), st.integers(1))
 def test_a_last_line_torn_by_a_crash_is_left_out(rows: list[Observation], cut: int) -> None:
     text = written(rows)
-    last = len(tables.lines([tables.values(rows[-1])]))
+    last = len(tables.lines([values(rows[-1])]))
     torn = text[: len(text) - 1 - cut % (last - 1)]
     assert read_back(torn) == read_back(text)[:-1]
 
@@ -173,7 +174,7 @@ def row_text() -> str:
     return written([an_observation()])
 
 
-COLUMNS = len(tables.columns(Observation))
+COLUMNS = len(columns(Observation))
 
 
 def swapped(before: str, after: str) -> str:
@@ -268,18 +269,18 @@ def test_a_number_that_was_measured_never_reads_zero(
     lo, hi = mean * math.exp(-below), mean * math.exp(above)
     interval = {"rps": mean, "rps_lo": lo, "rps_hi": hi}
     summary = replace(summarise([an_observation()]), rps=mean, rps_lo=lo, rps_hi=hi)
-    row = dict(zip(tables.columns(Summary), tables.summary_row(summary), strict=True))
+    row = dict(zip(columns(Summary), tables.summary_row(summary), strict=True))
     assert row[name] == pytest.approx(interval[name], rel=0.051)
 
 
 def test_the_key_of_a_cell_is_never_rounded() -> None:
     key = a_key(rtt_ms=12.345, rate=1234.5)
     summary = summarise(blocks([100.0], key))
-    assert tables.summary_row(summary)[:11] == tables.values(key)
+    assert tables.summary_row(summary)[:11] == values(key)
 
 
 def test_the_rest_has_three_digits() -> None:
     summary = replace(summarise([an_observation()]), littles_law=0.98765, error_pct=12.3456)
-    row = dict(zip(tables.columns(Summary), tables.summary_row(summary), strict=True))
+    row = dict(zip(columns(Summary), tables.summary_row(summary), strict=True))
     assert (row["littles_law"], row["error_pct"], row["app_cpu_us"]) == (0.988, 12.3, 400)
     assert (row["requests"], row["blocks"]) == (2000, 1)
