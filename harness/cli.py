@@ -15,6 +15,7 @@ from rich.console import Console
 
 from harness import __version__, matrix, preflight
 from harness.checkup import check
+from harness.claims import judged
 from harness.diff import command as diff
 from harness.duration import parse_duration
 from harness.errors import BadInput, HarnessError, NothingMeasurable
@@ -157,7 +158,7 @@ def run_command(
                 blocks = "what is done is there, and --resume goes on with it"
             click.echo(f"interrupted; {store.folder}: {blocks}", err=True)
             return INTERRUPTED
-    return _end(outcome, store.folder, fail_on_invalid)
+    return _end(chosen, outcome, store.folder, fail_on_invalid)
 
 
 @commands.command("serve", short_help="Serve one stack's app until Ctrl-C.")
@@ -375,12 +376,14 @@ def _resumed(store: Store, chosen: Matrix, path: Path) -> Earlier | None:
     return earlier
 
 
-def _end(outcome: Outcome, folder: Path, fail_on_invalid: bool) -> int:
+def _end(measured: Matrix, outcome: Outcome, folder: Path, fail_on_invalid: bool) -> int:
     """Say where the results are and what they say; return the exit code."""
     summaries = outcome.findings.summaries.values()
     click.echo(f"{folder / 'report.md'}")
     for sentence in sentences(outcome.findings):
         click.echo(sentence)
+    for claim in judged(measured, outcome.findings):
+        click.echo(claim.sentence)
     share = outcome.load_s / outcome.wall_s
     click.echo(
         f"{outcome.blocks} blocks in {outcome.wall_s:.0f} s, {share:.0%} of it load; "

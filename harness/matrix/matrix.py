@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from harness import ceilings
 from harness.errors import BadInput
+from harness.matrix.claims import Claim, about
 from harness.matrix.sections import DatabaseSection, Group, Run
 from harness.model import Stack
 
@@ -22,6 +23,7 @@ class Matrix:
     database: DatabaseSection
     stacks: Mapping[str, Stack]
     groups: Sequence[Group]
+    claims: Sequence[Claim] = ()
 
     def stacks_of(self, group: Group) -> list[Stack]:
         """Return the stacks that take part in `group`, in the matrix's order."""
@@ -74,7 +76,9 @@ def narrowed(matrix: Matrix, patterns: Sequence[str]) -> Matrix:
     if not kept:
         raise BadInput(f"--only {' '.join(patterns)}: no group holds any of these stacks")
     run = replace(matrix.run, baseline=_if_in(stacks, matrix.run.baseline))
-    return replace(matrix, run=run, stacks=stacks, groups=tuple(_among(stacks, g) for g in kept))
+    among = tuple(_among(stacks, g) for g in kept)
+    claims = about(matrix.claims, stacks, [g.name for g in among])
+    return replace(matrix, run=run, stacks=stacks, groups=among, claims=claims)
 
 
 def _among(stacks: Mapping[str, Stack], group: Group) -> Group:

@@ -16,6 +16,8 @@ from adapters import registry
 from harness import ceilings
 from harness.duration import format_duration
 from harness.errors import BadInput
+from harness.matrix import claims
+from harness.matrix.claims import Claim, Expectation
 from harness.matrix.matrix import Matrix
 from harness.matrix.sections import (
     Affinity,
@@ -100,7 +102,8 @@ def parse(document: Mapping[str, Any], name: str) -> Matrix:
             "give a name of letters, digits and . _ + -"
         )
     groups = tuple(map(_with_bound, checked.group, document["group"]))
-    return Matrix(run_name, checked.run, checked.database, stacks, groups)
+    claims.check(checked.claim, stacks, [each.name for each in groups])
+    return Matrix(run_name, checked.run, checked.database, stacks, groups, tuple(checked.claim))
 
 
 def _check_values(value: object, loc: tuple[int | str, ...]) -> None:
@@ -275,6 +278,8 @@ def _known_keys(loc: Iterable[int | str]) -> list[str]:
         ("database",): DatabaseSection,
         ("stack",): StackSection,
         ("group",): Group,
+        ("claim",): Claim,
+        ("claim", "expect"): Expectation,
     }
     section = sections.get(tuple(str(part) for part in loc if not isinstance(part, int)))
     if section is None:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
+from harness.matrix.claims import Claim
 from harness.matrix.values import (
     Axis,
     Cpus,
@@ -196,3 +197,4 @@ class Document:
     group: list[Group]
     run: Run = field(default_factory=Run)
     database: DatabaseSection = field(default_factory=DatabaseSection)
+    claim: list[Claim] = field(default_factory=list)

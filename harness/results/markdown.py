@@ -6,6 +6,7 @@ from typing import Any
 from harness.findings import Findings
 from harness.matrix import Matrix
 from harness.results.sections import (
+    claims,
     doubts,
     environment,
     errors,
@@ -19,6 +20,7 @@ from harness.results.sections.material import Material
 
 SECTIONS: Sequence[Callable[[Material], str]] = (
     verdicts.section,
+    claims.section,
     settings.section,
     errors.section,
     without_number.section,

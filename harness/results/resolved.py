@@ -30,6 +30,7 @@ def to_toml(matrix: Matrix) -> str:
             for stack in matrix.stacks.values()
         ],
         "group": [_group(matrix, index) for index in range(len(matrix.groups))],
+        "claim": [asdict(each) for each in matrix.claims] or None,
     }
     return tomli_w.dumps(_without_none(document))
 

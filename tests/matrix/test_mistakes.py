@@ -268,7 +268,7 @@ WHOLE = [
     ("run = 1\n" + STACK + GROUP, "run: expected a table, got 1"),
     (
         "runs = 1\n" + STACK + GROUP,
-        "runs: unknown key 'runs'; did you mean 'run'? known: database, group, run, stack",
+        "runs: unknown key 'runs'; did you mean 'run'? known: claim, database, group, run, stack",
     ),
     (STACK + STACK + GROUP, "stack[1].name: a second stack is called 'a'"),
     *(

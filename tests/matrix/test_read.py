@@ -164,6 +164,18 @@ MATRICES: dict[str, Callable[[], Matrix]] = {
     "capacity": lambda: a_matrix(group=[SEARCHING]),
     "capacity with its bound": lambda: a_matrix(group=[SEARCHING | {"concurrency": [40]}]),
     "generators": lambda: a_matrix(run={"load": {"processes": 2}, "ceilings": False}),
+    "claims": lambda: a_matrix(
+        claim=[
+            {
+                "says": "it is so",
+                "expect": [
+                    {"cell": {"stack": "base", "concurrency": 16}, "column": "rps", "least": 0.5},
+                    {"cell": {}, "over": {"stack": "base"}, "column": "rps", "published": 2},
+                    {"cell": {}, "column": "outcome", "equals": "ok"},
+                ],
+            }
+        ]
+    ),
     "settings": lambda: a_matrix(
         database={"settings": {"jit": False, "x": 'a"\nb', "y": 1.5, "max_connections": "300"}}
     ),
@@ -237,7 +249,7 @@ def test_the_resolved_matrix_holds_no_dsn() -> None:
 
 def test_the_format_has_a_json_schema() -> None:
     schema = TypeAdapter(Document).json_schema()
-    assert set(schema["properties"]) == {"run", "database", "stack", "group"}
+    assert set(schema["properties"]) == {"run", "database", "stack", "group", "claim"}
     affinity = schema["$defs"]["Run"]["properties"]["affinity"]
     assert {"enum": ["auto", "off"], "type": "string"} in affinity["anyOf"]
 
