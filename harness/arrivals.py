@@ -58,4 +58,4 @@ def _packed(values_ns: bytes) -> str:
 def _merged(
     blocks: Sequence[OpenLoopBlock], column: Callable[[OpenLoopBlock], str]
 ) -> histogram.Counts:
-    return histogram.merged(histogram.decode(column(each)) for each in blocks if column(each))
+    return histogram.together([text for each in blocks if (text := column(each))])

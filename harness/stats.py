@@ -315,7 +315,7 @@ def _mostly_errors(rows: Sequence[Observation]) -> bool:
 
 def _latency(rows: Sequence[Observation]) -> Latency:
     """Percentiles of all latencies of the blocks together; never an average of percentiles."""
-    total = histogram.merged(histogram.decode(row.latencies) for row in rows if row.latencies)
+    total = histogram.together([row.latencies for row in rows if row.latencies])
     enough = bool(rows) and all(row.requests >= P99_MIN_REQUESTS for row in rows)
     return Latency(
         p50_ms=histogram.percentile_ms(total, 50),
