@@ -1,29 +1,43 @@
 """Records laid flat: the fields of a dataclass, those of records in it included, are columns."""
 
+import functools
+import operator
 import typing
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 
 def columns(kind: type) -> list[str]:
     """Return the column names of a dataclass; those of one inside it stand in its place."""
-    hints = typing.get_type_hints(kind)
-    names: list[str] = []
-    for each in fields(kind):
-        inner: Any = hints[each.name]
-        names += columns(inner) if is_record(inner) else [each.name]
-    return names
+    return [path.rpartition(".")[2] for path in _paths(kind)]
 
 
 def values(record: Any) -> list[Any]:
     """Return the values of `record` in the order of `columns`."""
-    row: list[Any] = []
-    for each in fields(record):
-        value = getattr(record, each.name)
-        row += values(value) if is_dataclass(value) else [value]
-    return row
+    kind: Any = type(record)
+    return list(_getter(kind)(record))
 
 
 def is_record(hint: object) -> bool:
     """Whether a type hint is one of a dataclass."""
     return isinstance(hint, type) and is_dataclass(hint)
+
+
+@functools.cache
+def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    paths = _paths(kind)
+    get = operator.attrgetter(*paths)
+    return get if len(paths) > 1 else lambda record: (get(record),)
+
+
+@functools.cache
+def _paths(kind: Any) -> tuple[str, ...]:
+    """Return the way to each column from a record of `kind`: `latency.p50_ms`."""
+    hints = typing.get_type_hints(kind)
+    paths: list[str] = []
+    for each in fields(kind):
+        inner: Any = hints[each.name]
+        below = [f".{path}" for path in _paths(inner)] if is_record(inner) else [""]
+        paths += [each.name + path for path in below]
+    return tuple(paths)

@@ -8,6 +8,7 @@ from here: they are computed from the latencies themselves.
 """
 
 import base64
+import math
 import string
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,12 +42,17 @@ def counts(latencies_ns: NDArray[np.int64]) -> Counts:
 
 def percentile_ms(total: Counts, percent: float) -> float | None:
     """Return the latency that `percent` of them do not exceed (nearest rank), in ms."""
-    number = int(total.sum())
-    if number == 0:
-        return None
-    rank = max(1, int(np.ceil(number * percent / 100)))
-    found = int(np.searchsorted(np.cumsum(total), rank))
-    return float(2 ** ((found + 0.5) / BINS_PER_OCTAVE)) / 1e6
+    return percentiles_ms(total, [percent])[0]
+
+
+def percentiles_ms(total: Counts, percents: Sequence[float]) -> list[float | None]:
+    """Return the latency that each of `percents` of them do not exceed, in ms."""
+    so_far = np.cumsum(total)
+    if not len(so_far) or not so_far[-1]:
+        return [None] * len(percents)
+    ranks = [max(1, math.ceil(int(so_far[-1]) * percent / 100)) for percent in percents]
+    bins = np.searchsorted(so_far, ranks).tolist()
+    return [2 ** ((found + 0.5) / BINS_PER_OCTAVE) / 1e6 for found in bins]
 
 
 def encode(total: Counts) -> str:
@@ -73,15 +79,16 @@ def together(texts: Sequence[str]) -> Counts:
         raise ValueError(f"not a histogram: {error}") from None
     if not packed:
         return np.zeros(0, np.int64)
-    numbers, lengths = _read_varints(packed)
-    begins = np.cumsum(lengths) - lengths
-    # Each begins with its first bin; what follows are the counts from there on.
-    bins = np.arange(len(numbers)) + np.repeat(numbers[begins] - begins - 1, lengths)
-    numbers[begins] = 0
-    bins[begins] += 1
-    if bins.max() >= BINS:
-        raise ValueError(f"not a histogram: bin {bins.max()}")
-    return np.bincount(bins, numbers).astype(np.int64)
+    numbers, ends = _read_varints(packed)
+    total = np.zeros(BINS, np.int64)
+    size = begin = 0
+    for end in ends:
+        first, counted = int(numbers[begin]), numbers[begin + 1 : end]
+        size, begin = max(size, first + len(counted)), end
+        if size > BINS:
+            raise ValueError(f"not a histogram: {size} bins")
+        total[first : first + len(counted)] += counted
+    return total[:size].copy()
 
 
 def _from_base85(texts: Sequence[str]) -> Iterator[bytes]:
@@ -109,8 +116,8 @@ def _varints(numbers: Iterable[int]) -> bytes:
     return bytes(out)
 
 
-def _read_varints(packed: Sequence[bytes]) -> tuple[Counts, Counts]:
-    """Return the numbers in `packed`, one behind the other, and how many are in each."""
+def _read_varints(packed: Sequence[bytes]) -> tuple[Counts, list[int]]:
+    """Return the numbers in `packed`, one behind the other, and where those of each end."""
     octets = np.frombuffer(b"".join(packed), np.uint8)
     ends_at = np.cumsum([len(each) for each in packed])
     ends, more = np.flatnonzero(octets < 0x80), np.flatnonzero(octets >= 0x80)
@@ -124,5 +131,4 @@ def _read_varints(packed: Sequence[bytes]) -> tuple[Counts, Counts]:
     of = np.searchsorted(ends, more)
     places = more - (ends[of] - sizes[of] + 1)
     np.add.at(numbers, of, (octets[more] & 0x7F).astype(np.int64) << 7 * places)
-    counted = np.searchsorted(ends, ends_at - 1, side="right")
-    return numbers, np.diff(counted, prepend=0)
+    return numbers, np.searchsorted(ends, ends_at).tolist()

@@ -131,7 +131,16 @@ class Errors:
     @property
     def total(self) -> int:
         """All of them."""
-        return sum(getattr(self, f"err_{name}") for name in ERROR_CLASSES)
+        return (
+            self.err_pool_timeout
+            + self.err_too_many_clients
+            + self.err_database
+            + self.err_app
+            + self.err_timeout
+            + self.err_connect
+            + self.err_reset
+            + self.err_body
+        )
 
 
 @dataclass(frozen=True, slots=True)

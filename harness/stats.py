@@ -6,12 +6,14 @@ measured together, so stacks are compared within them: the mean of the logs of t
 blocks' ratios, with a t interval, exponentiated.
 """
 
+import functools
 import math
+import operator
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ from harness.model import (
     Summary,
     Verdict,
 )
+from harness.observation import NO_COST
 from harness.thresholds import (
     CONFIDENCE,
     MAX_ERROR_PCT,
@@ -47,6 +50,13 @@ OPEN_LOOP: tuple[Metric, ...] = ("p99_ms", "app_cpu_us")
 """What cells are compared in, the primary metric first. In an open loop req/s is the rate."""
 
 MORE_IS_BETTER: Mapping[Metric, bool] = {"rps": True, "app_cpu_us": False, "p99_ms": False}
+METRICS: Mapping[Metric, Callable[[Observation], float | None]] = {
+    "rps": operator.attrgetter("rps"),
+    "app_cpu_us": operator.attrgetter("cost.app_cpu_us"),
+    "p99_ms": operator.attrgetter("latency.p99_ms"),
+}
+_costs = operator.attrgetter(*(each.name for each in fields(Cost)))
+_by_class = operator.attrgetter(*(each.name for each in fields(Errors)))
 LIMITS: tuple[CapacityLimit, ...] = ("time", "connections", "slo")
 
 
@@ -90,8 +100,14 @@ def log_interval(values: Sequence[float]) -> Interval:
 
 def _hodges_lehmann(values: NDArray[np.float64]) -> float:
     """Return the median of the means of all pairs, each value with itself too (1963)."""
-    first, second = np.triu_indices(len(values))
-    return float(np.median((values[first] + values[second]) / 2))
+    first, second = _pairs(len(values))
+    # Of a list, for so few values: numpy's median takes ten times as long to begin.
+    return float(statistics.median(((values[first] + values[second]) / 2).tolist()))
+
+
+@functools.cache
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(n)
 
 
 def by_cell(observations: Iterable[Observation]) -> dict[Key, list[Observation]]:
@@ -173,11 +189,11 @@ def compare(
     None too when either had nothing in one of them: to leave that block out would
     flatter whoever failed in it.
     """
-    theirs = {row.block: value for row in baseline if (value := _value(row, metric)) is not None}
+    theirs = _by_block(baseline, metric)
     pairs = [
-        (value, theirs[row.block])
-        for row in cell
-        if row.block in theirs and (value := _value(row, metric)) is not None
+        (value, theirs[block])
+        for block, value in _by_block(cell, metric).items()
+        if block in theirs
     ]
     if not pairs or not all(map(all, pairs)):
         return None
@@ -191,6 +207,7 @@ def comparisons(
 ) -> list[Comparison]:
     """Return every cell's comparison with its setting's baseline, in every metric of its loop."""
     baselines = {key.setting: rows for key, rows in cells.items() if key.stack == baseline_of(key)}
+    failing = {key for key, each in cells.items() if _mostly_errors(each)}
     rows = []
     for metric in MORE_IS_BETTER:
         pairs = [
@@ -206,8 +223,7 @@ def comparisons(
             allowed = (
                 found is not None
                 and found.n >= max(2, min_blocks)
-                and not _mostly_errors(mine)
-                and not _mostly_errors(base)
+                and not failing & {key, base[0].key}
                 # The latency of a queue that grows is that of the time it was given to grow.
                 and not (metric == "p99_ms" and any(map(arrivals.fell_behind, (mine, base))))
             )
@@ -300,11 +316,11 @@ def _t_quantile(degrees: int) -> float:
     return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
-def _value(row: Observation, metric: Metric) -> float | None:
-    if row.outcome != "ok":
-        return None
-    found = {"rps": row.rps, "app_cpu_us": row.cost.app_cpu_us, "p99_ms": row.latency.p99_ms}
-    return found[metric]
+def _by_block(rows: Sequence[Observation], metric: Metric) -> dict[int, float]:
+    get = METRICS[metric]
+    return {
+        row.block: value for row in rows if row.outcome == "ok" and (value := get(row)) is not None
+    }
 
 
 def _mostly_errors(rows: Sequence[Observation]) -> bool:
@@ -317,38 +333,35 @@ def _latency(rows: Sequence[Observation]) -> Latency:
     """Percentiles of all latencies of the blocks together; never an average of percentiles."""
     total = histogram.together([row.latencies for row in rows if row.latencies])
     enough = bool(rows) and all(row.requests >= P99_MIN_REQUESTS for row in rows)
+    p50_ms, p90_ms, p95_ms, p99_ms = histogram.percentiles_ms(total, (50, 90, 95, 99))
     return Latency(
-        p50_ms=histogram.percentile_ms(total, 50),
-        p90_ms=histogram.percentile_ms(total, 90),
-        p95_ms=histogram.percentile_ms(total, 95),
-        p99_ms=histogram.percentile_ms(total, 99) if enough else None,
+        p50_ms=p50_ms,
+        p90_ms=p90_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms if enough else None,
         max_ms=max((row.latency.max_ms for row in rows if row.latency.max_ms), default=None),
     )
 
 
 def _cost(rows: Sequence[Observation]) -> Cost:
-    means = {
-        each.name: _mean(getattr(row.cost, each.name) for row in rows)
-        for each in fields(Cost)
-        if each.name not in ("rss_peak_mib", "connections")
-    }
+    columns = zip(*(_costs(row.cost) for row in rows), strict=True)
+    means: Iterable[Any] = map(_mean, columns)
     peaks = [row.cost.rss_peak_mib for row in rows if row.cost.rss_peak_mib is not None]
     opened = [row.cost.connections for row in rows if row.cost.connections is not None]
-    return Cost(
-        **means, rss_peak_mib=max(peaks, default=None), connections=max(opened, default=None)
+    return replace(
+        Cost(*means) if rows else NO_COST,
+        rss_peak_mib=max(peaks, default=None),
+        connections=max(opened, default=None),
     )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    return statistics.fmean(known) if known else None
 
 
 def _sum_errors(many: Iterable[Errors]) -> Errors:
-    rows = list(many)
-    return Errors(
-        **{each.name: sum(getattr(row, each.name) for row in rows) for each in fields(Errors)}
-    )
+    return Errors(*map(sum, zip(*map(_by_class, many), strict=True)))
 
 
 def _flags(rows: Sequence[Observation]) -> str:

@@ -1,8 +1,6 @@
 """The `diff` command: two sources in, a text and an exit code out."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -16,6 +14,7 @@ from harness.diff.gates import gate, met, unjudged
 from harness.diff.layout import layout
 from harness.diff.markdown import markdown
 from harness.diff.text import text
+from harness.uncollected import uncollected
 
 FOUND = 1
 MOST = 20
@@ -54,24 +53,12 @@ def report(a: str | None, b: str | None, name: str | None, fail_on: Sequence[str
     source_a, source_b, wanted = sources.sources(a, b, name)
     name_a = sources.chosen(source_a, source_b, wanted)
     name_b = sources.chosen(source_b, source_a, wanted)
-    with _uncollected():
+    with uncollected():
         side_a, damage_a = sources.read(source_a, name_a)
         side_b, damage_b = sources.read(source_b, name_b)
         difference = compare(side_a, side_b)
     complaints = [*_most(damage_a), *_most(damage_b), *unjudged(difference, gates)]
     return Report(difference, complaints, met(difference, gates))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Stop looking for cycles: a million records make none, and each look walks them all."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def show(report: Report) -> None:

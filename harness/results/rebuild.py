@@ -10,6 +10,7 @@ from harness.findings import find
 from harness.matrix import Matrix
 from harness.model import Observation
 from harness.results import render, store
+from harness.uncollected import uncollected
 
 
 def rebuild(folder: Path) -> list[str]:
@@ -17,9 +18,10 @@ def rebuild(folder: Path) -> list[str]:
 
     Raises `BadInput` when the folder is not one of results; then nothing is written.
     """
-    observations = store.read(folder)
-    measured = matrix.read(folder / "matrix.toml")
-    files = _files(folder, measured, observations, _environment(folder))
+    with uncollected():
+        observations = store.read(folder)
+        measured = matrix.read(folder / "matrix.toml")
+        files = _files(folder, measured, observations, _environment(folder))
     with store.opened(folder) as opened:
         opened.write(files)
     return list(files)

@@ -122,12 +122,12 @@ def read(folder: Path) -> list[Observation]:
     """Return the observations of a results folder. Raises `BadInput` when it holds none."""
     path = folder / BLOCKS
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            observations = list(tables.parsed(Observation, lines, str(path)))
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8 text") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
-    observations = tables.parse(Observation, text, str(path))
     if not observations:
         raise BadInput(f"{path}: holds no observation")
     return observations
