@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
+
+Endpoint: TypeAlias = Literal["users_get", "users_list", "users_insert", "books_list"]
 
 Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | bytes
 """What one `orjson.dumps` can take, or `bytes` that are JSON already: they go out as they are."""
@@ -54,12 +56,12 @@ class PoolOptions:
 
 
 class AdapterModule(Protocol):
-    """What a module must hold to be an adapter. `LANES` may be missing: then no lane sets anything.
+    """What a module must hold to be an adapter; `LANES` and `unsupported` may be missing.
 
     `Options` is a frozen dataclass of bool, int, float, str, Literal and `X | None`
     fields, best made by extending `PoolOptions`. Its defaults are what the library's
     own documentation gives. `LANES` has the keys "idiomatic" and "matched", each with
-    the options that lane sets.
+    the options that lane sets; without it no lane sets anything.
     """
 
     __name__: str
@@ -68,4 +70,12 @@ class AdapterModule(Protocol):
 
     def connect(self, dsn: str, options: Any) -> AbstractAsyncContextManager[Adapter]:
         """Open the pool full and warm, yield the adapter, close everything after."""
+        ...
+
+    def unsupported(self, options: Any, endpoint: Endpoint) -> str | None:
+        """Return why these `options` cannot be honoured for `endpoint`, or None when they can.
+
+        Pure, and asked before anything is started: such a cell is `unsupported`, with that
+        reason. Without this function whatever `Options` takes can be done.
+        """
         ...

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 import adapters
-from adapters.base import AdapterModule
+from adapters.base import AdapterModule, Endpoint
 
 ENTRY_POINTS = "harness.adapters"
 
@@ -77,6 +77,12 @@ def lane(module: AdapterModule, name: str) -> Mapping[str, object]:
     """Return the options that lane `name` sets; none when the module does not say."""
     lanes: Mapping[str, Mapping[str, object]] = getattr(module, "LANES", {})
     return lanes.get(name, {})
+
+
+def unsupported(module: AdapterModule, options: object, endpoint: Endpoint) -> str | None:
+    """Return why `options` cannot be honoured for `endpoint`; None when the module does not say."""
+    decide = getattr(module, "unsupported", None)
+    return None if decide is None else cast("str | None", decide(options, endpoint))
 
 
 def _target(name: str) -> str:

@@ -67,12 +67,12 @@ class Budget:
         known = self._took_s.get(self._kind(setting))
         if known:
             return sum(known) / len(known)
-        return plan.block_s(self._matrix, self._matrix.group(setting.group), BLOCK_OVERHEAD_S)
+        return plan.block_s(self._matrix, setting, BLOCK_OVERHEAD_S)
 
     def _kind(self, setting: Setting) -> tuple[int, bool]:
         """Return what decides how long a block takes: how many stacks, and if it searches."""
         group = self._matrix.group(setting.group)
-        return len(self._matrix.stacks_of(group)), group.slo is not None
+        return len(plan.stacks(self._matrix, setting)), group.slo is not None
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began

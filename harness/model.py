@@ -54,7 +54,8 @@ class Stack:
 class Setting:
     """One endpoint and one value of every axis: where cells are compared with each other.
 
-    `rate` is in req/s, None for closed-loop load; `rtt_ms` is added round-trip time.
+    `rate` is in req/s, None for closed-loop load; `rtt_ms` is added round-trip time;
+    `options` names the value of every adapter option that the group sweeps.
     """
 
     group: str
@@ -65,6 +66,7 @@ class Setting:
     pool_size: int
     workers: int
     rtt_ms: float
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Key:
     pool_size: int
     workers: int
     rtt_ms: float
+    options: str = ""
 
     @property
     def setting(self) -> Setting:
@@ -95,6 +98,7 @@ class Key:
             self.pool_size,
             self.workers,
             self.rtt_ms,
+            self.options,
         )
 
 
@@ -112,6 +116,7 @@ def key(setting: Setting, stack: Stack) -> Key:
         setting.pool_size,
         setting.workers,
         setting.rtt_ms,
+        setting.options,
     )
 
 

@@ -11,6 +11,7 @@ AXES = (
     ("rate", " req/s"),
     ("pool_size", " pooled"),
     ("workers", " workers"),
+    ("options", ""),
 )
 """The fields of a setting that a matrix sweeps, and what is said behind their values."""
 

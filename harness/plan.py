@@ -7,10 +7,12 @@ that drifts may favour a stack or a setting) and seeded (a run can be repeated).
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count, product
 
 from harness.ceilings import NOOP, SHARE
 from harness.matrix import Group, Matrix
+from harness.matrix.options import refusal
 from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
 
 ROUNDS = 64
@@ -36,8 +38,10 @@ def _settings(group: Group) -> Iterator[Setting]:
         limits: Sequence[int | None] = [None]
         if endpoint in DEFAULT_LIMITS:
             limits = group.limit or [DEFAULT_LIMITS[endpoint]]
-        for limit in limits:
-            yield Setting(group.name, endpoint, limit, concurrency, rate, pool_size, workers, 0.0)
+        for limit, options in product(limits, group.combinations):
+            yield Setting(
+                group.name, endpoint, limit, concurrency, rate, pool_size, workers, 0.0, options
+            )
 
 
 def cells(matrix: Matrix) -> list[Key]:
@@ -58,6 +62,28 @@ def ceilings(matrix: Matrix) -> list[Key]:
 def ceilings_in(matrix: Matrix, setting: Setting) -> list[Key]:
     """Return the keys of the ceilings of `setting`."""
     return [key(setting, each) for each in matrix.ceilings_of(matrix.group(setting.group))]
+
+
+def members(matrix: Matrix, setting: Setting) -> list[Stack]:
+    """Return the stacks of `setting`, each with the options that it has there."""
+    group = matrix.group(setting.group)
+    swept = group.combinations[setting.options]
+    return [replace(stack, options={**stack.options, **swept}) for stack in matrix.stacks_of(group)]
+
+
+def refusals(matrix: Matrix, setting: Setting) -> dict[str, str]:
+    """Return, by the names of the stacks that cannot take part in `setting`, why not."""
+    found = {
+        stack.name: refusal(stack.adapter, options(stack, setting), setting.endpoint)
+        for stack in members(matrix, setting)
+    }
+    return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def stacks(matrix: Matrix, setting: Setting) -> list[Stack]:
+    """Return the stacks that take part in `setting`, each with the options it has there."""
+    refused = refusals(matrix, setting)
+    return [stack for stack in members(matrix, setting) if stack.name not in refused]
 
 
 def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:
@@ -96,8 +122,8 @@ def schedule(matrix: Matrix, setting: Setting, stacks: Sequence[Stack], availabl
     return "sequential" if together > available else matrix.run.schedule
 
 
-def load_s(matrix: Matrix, group: Group, stacks: float) -> float:
-    """Return how long the load of a block takes that goes to `stacks` of `group`.
+def load_s(matrix: Matrix, group: Group, shares: float) -> float:
+    """Return how long the load of a block takes that goes to `shares` stacks of `group`.
 
     A search for the capacity under an SLO takes as long as its server lets it, within
     bounds: then this is what is usual.
@@ -105,15 +131,17 @@ def load_s(matrix: Matrix, group: Group, stacks: float) -> float:
     measure_s = matrix.run.measure
     if group.slo is not None:
         measure_s = max(SEARCH_MEASURES * measure_s, LEAST_SEARCH_S)
-    return stacks * (matrix.run.warmup + measure_s)
+    return shares * (matrix.run.warmup + measure_s)
 
 
-def block_s(matrix: Matrix, group: Group, overhead_s: float) -> float:
-    """Return how long a block of `group` takes, given what one costs beside its load."""
-    shares = len(matrix.stacks_of(group)) + SHARE * len(matrix.ceilings_of(group))
-    return load_s(matrix, group, shares) + overhead_s
+def block_s(matrix: Matrix, setting: Setting, overhead_s: float) -> float:
+    """Return how long a block of `setting` takes, given what one costs beside its load."""
+    group, count = matrix.group(setting.group), len(stacks(matrix, setting))
+    if not count:
+        return 0.0
+    return load_s(matrix, group, count + SHARE * len(matrix.ceilings_of(group))) + overhead_s
 
 
 def options(stack: Stack, setting: Setting) -> Mapping[str, object]:
-    """Return the options a served `stack` gets: its own, and those the setting sweeps."""
+    """Return the options that `stack`, as `members` has it, is served with."""
     return {**stack.options, "pool_size": setting.pool_size}

@@ -61,10 +61,8 @@ def text(matrix: Matrix, found: Room | None) -> str:
 
 def _time(matrix: Matrix, settings: Sequence[Setting]) -> list[str]:
     cells = len(plan.cells(matrix))
-    one_pass_s = sum(
-        plan.block_s(matrix, matrix.group(each.group), BLOCK_OVERHEAD_S) for each in settings
-    )
-    passes = min(matrix.run.max_blocks, int(matrix.run.budget // one_pass_s))
+    one_pass_s = sum(plan.block_s(matrix, each, BLOCK_OVERHEAD_S) for each in settings)
+    passes = min(matrix.run.max_blocks, int(matrix.run.budget // max(one_pass_s, 1e-9)))
     said = (
         f"{cells} cells in {len(settings)} setting{'s' * (len(settings) > 1)}; "
         f"one block of each takes about "
@@ -83,8 +81,12 @@ def _time(matrix: Matrix, settings: Sequence[Setting]) -> list[str]:
 def _line(matrix: Matrix, setting: Setting, among: Sequence[Setting], found: Room | None) -> str:
     group = matrix.group(setting.group)
     beside = [each.name for each in matrix.ceilings_of(group)]
-    said = f"{setting_text(setting, among)}: "
-    said += ", ".join(each.name for each in matrix.stacks_of(group))
+    stacks = [each.name for each in plan.stacks(matrix, setting)]
+    said = f"{setting_text(setting, among)}: {', '.join(stacks) or 'nothing to measure'}"
+    for name, reason in plan.refusals(matrix, setting).items():
+        said += f"; {name} unsupported: {reason}"
+    if not stacks:
+        return said
     if group.slo is not None:
         said += (
             f"; capacity with {group.slo} over at most {setting.concurrency} connections of load"
@@ -124,12 +126,12 @@ def _arithmetic(stack: Stack, setting: Setting) -> str:
 def _needed(matrix: Matrix, setting: Setting) -> dict[str, int]:
     """Return the connections of every stack of `setting`, and of its ceilings, by name."""
     group = matrix.group(setting.group)
-    members = [*matrix.stacks_of(group), *matrix.ceilings_of(group)]
+    members = [*plan.stacks(matrix, setting), *matrix.ceilings_of(group)]
     return {each.name: plan.connections(each, setting) for each in members}
 
 
 def _too_large(matrix: Matrix, setting: Setting, found: Room) -> list[Stack]:
-    stacks = matrix.stacks_of(matrix.group(setting.group))
+    stacks = plan.stacks(matrix, setting)
     return [each for each in stacks if plan.connections(each, setting) > found.available]
 
 

@@ -30,8 +30,7 @@ async def serve_stack(
     Raises `BadInput` for an unknown stack or a taken port, `ServerFailed` when the
     server does not start or ends by itself.
     """
-    stack = named(matrix, name)
-    setting = first_setting(matrix, stack)
+    setting, stack = place(matrix, named(matrix, name))
     async with (
         prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench,
         serve(
@@ -64,9 +63,10 @@ def named(matrix: Matrix, name: str) -> Stack:
     return matrix.stacks[name]
 
 
-def first_setting(matrix: Matrix, stack: Stack) -> Setting:
-    """Return the first setting of the matrix that the stack takes part in."""
+def place(matrix: Matrix, stack: Stack) -> tuple[Setting, Stack]:
+    """Return the first setting of the matrix that the stack takes part in, and the stack there."""
     for setting in plan.settings(matrix):
-        if stack in matrix.stacks_of(matrix.group(setting.group)):
-            return setting
-    return Setting("", "users_get", None, 1, None, 10, 1, 0.0)
+        for each in plan.stacks(matrix, setting):
+            if each.name == stack.name:
+                return setting, each
+    return Setting("", "users_get", None, 1, None, 10, 1, 0.0), stack

@@ -9,7 +9,7 @@ from harness.errors import BadInput
 from harness.matrix import Matrix
 from harness.model import DEFAULT_LIMITS, Endpoint, Setting
 from harness.processes import Processes
-from harness.serving import first_setting, named
+from harness.serving import named, place
 from harness.traced import stories
 from harness.wire.story import Story
 
@@ -21,13 +21,12 @@ async def trace(matrix: Matrix, name: str, endpoint: str, processes: Processes) 
 
     Raises `BadInput` for an unknown stack or endpoint, before anything is started.
     """
-    stack = named(matrix, name)
+    setting, stack = place(matrix, named(matrix, name))
     known = next((each for each in ENDPOINTS if each == endpoint), None)
     if known is None:
         raise BadInput(f"{endpoint}: no such endpoint; there are {', '.join(ENDPOINTS)}")
-    setting = _of(first_setting(matrix, stack), known)
     async with prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench:
-        [story] = await stories(bench, stack, [setting])
+        [story] = await stories(bench, stack, [_of(setting, known)])
         return story
 
 

@@ -141,12 +141,12 @@ def test_a_sequential_run_is_sequential_however_much_room_there_is() -> None:
 
 def test_a_block_takes_its_load_and_its_overhead() -> None:
     matrix = a_matrix(run={"warmup": "1s", "measure": "2s", "ceilings": False})
-    assert plan.block_s(matrix, matrix.groups[0], 3.0) == 2 * 3 + 3
+    assert plan.block_s(matrix, plan.settings(matrix)[0], 3.0) == 2 * 3 + 3
 
 
 def test_each_ceiling_takes_a_quarter_of_a_stack() -> None:
     matrix = a_matrix(run={"warmup": "1s", "measure": "2s"})
-    assert plan.block_s(matrix, matrix.groups[0], 3.0) == 2.5 * 3 + 3
+    assert plan.block_s(matrix, plan.settings(matrix)[0], 3.0) == 2.5 * 3 + 3
 
 
 @pytest.mark.parametrize("asked", [{"rate": [100]}, {"slo": "p99<50ms"}])
@@ -179,7 +179,7 @@ def test_a_block_that_searches_takes_several_times_its_measuring(
 ) -> None:
     group = {"name": "g", "endpoint": ["users_get"], "slo": "p99<50ms"}
     matrix = a_matrix(run={"warmup": "1s", "measure": measure}, group=[group])
-    assert plan.block_s(matrix, matrix.groups[0], 3.0) == 2 * (1 + search_s) + 3
+    assert plan.block_s(matrix, plan.settings(matrix)[0], 3.0) == 2 * (1 + search_s) + 3
 
 
 def test_the_setting_gives_the_pool_its_size() -> None:

@@ -38,25 +38,48 @@ async def measure(
 
     Returns one observation for each of its stacks, in their order, then of its ceilings.
     """
-    group = bench.matrix.group(setting.group)
-    stacks = [*bench.matrix.stacks_of(group), *bench.matrix.ceilings_of(group)]
+    taking_part = plan.stacks(bench.matrix, setting)
+    ceilings = bench.matrix.ceilings_of(bench.matrix.group(setting.group)) if taking_part else ()
+    stacks = [*taking_part, *ceilings]
     block = replication(bench, setting, stacks, number, generators)
-    await restore_users(bench.address, bench.matrix.database.users)
-    rows: list[Observation] = []
-    for batch in _batches(block, stacks):
-        rows += await _batch(bench, block, batch)
-    return rows
+    rows = _refused(bench, block)
+    if taking_part:
+        await restore_users(bench.address, bench.matrix.database.users)
+        for batch in _batches(block, stacks):
+            rows += await _batch(bench, block, batch)
+    order = [stack.name for stack in (*plan.members(bench.matrix, setting), *ceilings)]
+    return sorted(rows, key=lambda row: order.index(row.key.stack))
 
 
 async def verify(bench: Bench, setting: Setting) -> Mapping[str, Live | Refused]:
     """Start every stack of `setting`, ask for every answer once, stop; what became of each."""
-    stacks = bench.matrix.stacks_of(bench.matrix.group(setting.group))
+    stacks = plan.stacks(bench.matrix, setting)
     block = replication(bench, setting, stacks, 0, 1)
     found: dict[str, Live | Refused] = {}
     for batch in _batches(block, stacks):
         async with together([served(bench, setting, stack) for stack in batch]) as servers:
             found |= await answered(block, batch, servers)
-    return alike(block, found)
+    refused = plan.refusals(bench.matrix, setting)
+    return {
+        **alike(block, found),
+        **{name: Refused("unsupported", reason) for name, reason in refused.items()},
+    }
+
+
+def _refused(bench: Bench, block: Block) -> list[Observation]:
+    """Return the rows of the stacks that cannot do what the setting asks: nothing is started."""
+    reasons = plan.refusals(bench.matrix, block.setting)
+    return [
+        unmeasured(
+            key(block.setting, stack),
+            block.number,
+            block.schedule,
+            "unsupported",
+            reasons[stack.name],
+        )
+        for stack in plan.members(bench.matrix, block.setting)
+        if stack.name in reasons
+    ]
 
 
 def _batches(block: Block, stacks: Sequence[Stack]) -> list[Sequence[Stack]]:

@@ -16,6 +16,7 @@ AXES = (
     ("pool_size", " pooled"),
     ("workers", " workers"),
     ("rtt_ms", " ms away"),
+    ("options", ""),
 )
 WORDS: Mapping[Measure, str] = {
     "rps": "req/s",
@@ -45,9 +46,9 @@ def names(settings: Iterable[Setting]) -> dict[Setting, str]:
 
 def _name(setting: Setting, values: Mapping[tuple[str, str, str], set[Any]]) -> str:
     varying = [
-        f"{getattr(setting, axis):g}{unit}"
+        f"{value if isinstance(value, str) else format(value, 'g')}{unit}"
         for axis, unit in AXES
-        if getattr(setting, axis) is not None
+        if (value := getattr(setting, axis)) not in (None, "")
         and (axis == "rate" or len(values[setting.group, setting.endpoint, axis]) > 1)
     ]
     return f"{setting.group}: " + ", ".join([setting.endpoint, *varying])

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from harness import ceilings
 from harness.errors import BadInput
 from harness.matrix.claims import Claim, about
+from harness.matrix.options import known_to
 from harness.matrix.sections import DatabaseSection, Group, Run
 from harness.model import Stack
 
@@ -84,7 +85,13 @@ def narrowed(matrix: Matrix, patterns: Sequence[str]) -> Matrix:
 def _among(stacks: Mapping[str, Stack], group: Group) -> Group:
     """Return `group` naming none but `stacks`: what is left must read back as a matrix."""
     names = None if group.stacks is None else [name for name in group.stacks if name in stacks]
-    return replace(group, stacks=names, baseline=_if_in(stacks, group.baseline))
+    members = [stacks[name] for name in (stacks if names is None else names)]
+    return replace(
+        group,
+        stacks=names,
+        baseline=_if_in(stacks, group.baseline),
+        options=known_to(members, group.options),
+    )
 
 
 def _if_in(stacks: Mapping[str, Stack], name: str | None) -> str | None:

@@ -4,7 +4,10 @@ Plain frozen dataclasses, which pydantic reads from the parsed TOML; times are i
 seconds once read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
@@ -17,11 +20,15 @@ from harness.matrix.values import (
     Cpus,
     Name,
     Objective,
+    Plain,
+    PlainValue,
     PositiveInt,
     Rates,
     Seconds,
+    Values,
     distinct,
     expected,
+    named,
     show,
 )
 from harness.model import Endpoint, Lane
@@ -78,18 +85,6 @@ class Load:
     ] = "auto"
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, str | bool | int | float):
-        return value
-    raise PydanticCustomError(
-        "expected", "expected text, a number, true or false, got {value}", {"value": show(value)}
-    )
-
-
-Plain = str | bool | int | float
-"""What a line of postgresql.conf holds."""
-
-
 @dataclass(frozen=True)
 class Run:
     """`[run]`: how long, how precisely and in which order to measure."""
@@ -129,9 +124,7 @@ class DatabaseSection:
     dsn: Annotated[str, expected("a Postgres DSN")] | None = field(default=None, repr=False)
     users: PositiveInt = 100
     books: PositiveInt = 200
-    settings: dict[str, Annotated[Plain, PlainValidator(_plain, json_schema_input_type=Plain)]] = (
-        field(default_factory=dict)
-    )
+    settings: dict[str, PlainValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,7 +153,8 @@ class Group:
     """`[[group]]`: axes that expand to settings, and the stacks that take part.
 
     With `slo`, what is measured is the capacity that keeps it; `concurrency` is then one
-    number, the most connections to try.
+    number, the most connections to try. `options` are adapter options, each with the
+    values to sweep.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -185,6 +179,16 @@ class Group:
     limit: Axis | None = None
     rate: Rates | None = None
     slo: Objective | None = None
+    options: dict[str, Values] = field(default_factory=dict)
+
+    @cached_property
+    def combinations(self) -> Mapping[str, Mapping[str, Plain]]:
+        """Every combination of the swept options, by its name; `""` where none is swept."""
+        found = [
+            dict(zip(self.options, values, strict=True))
+            for values in product(*self.options.values())
+        ]
+        return {named(each): each for each in found}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The kinds of value a matrix holds: their types, their bounds, and how a wrong one is put."""
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,6 +22,9 @@ from harness.slo import Slo, parse_slo
 
 RATE_MIN, RATE_MAX = 0.01, 100_000
 """req/s: one in 100 s, and more than a generator can send."""
+
+Plain = str | bool | int | float
+"""A value of one line: of postgresql.conf, of an adapter's option."""
 
 
 def expected(words: str) -> WrapValidator:
@@ -44,6 +49,22 @@ def show(value: object) -> str:
         return str(value).lower()
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+WORD = re.compile(r"[A-Za-z_][\w.+-]*")
+
+
+def named(options: Mapping[str, Plain]) -> str:
+    """Return `echo=true, threads=200`: the same text for the same options, and no other's."""
+    return ", ".join(f"{name}={_bare(value)}" for name, value in sorted(options.items()))
+
+
+def _bare(value: Plain) -> str:
+    """Return a value as TOML has it, a word that can be nothing else without its quotes."""
+    if isinstance(value, str):
+        bare = WORD.fullmatch(value) and value not in ("true", "false")
+        return value if bare else json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _duration(value: object) -> float:
@@ -126,6 +147,19 @@ Objective = Annotated[
         {"type": "string", "pattern": r"^\s*p(50|90|95|99)\s*<\s*\d+(\.\d+)?(ms|s|m|h)\s*$"}
     ),
 ]
+
+
+def plain(value: object) -> object:
+    """Return `value` if it is text, a number, true or false."""
+    if isinstance(value, str | bool | int | float):
+        return value
+    raise PydanticCustomError(
+        "expected", "expected text, a number, true or false, got {value}", {"value": show(value)}
+    )
+
+
+PlainValue = Annotated[Plain, PlainValidator(plain, json_schema_input_type=Plain)]
+Values = Annotated[list[PlainValue], AfterValidator(distinct), expected("a list of values")]
 Axis = Annotated[list[PositiveInt], AfterValidator(distinct), expected("a list of integers")]
 Cpus = Annotated[
     list[Annotated[int, Field(ge=0), expected("a CPU number")]],

@@ -21,6 +21,8 @@ CAPACITIES = ("capacity_rps", "capacity_rps_lo", "capacity_rps_hi")
 RATIOS = ("ratio", "lo", "hi")
 REPEATED = frozenset({Key, Errors})
 """Records of which a table holds few that differ: each is made once."""
+LATER = frozenset({"options"})
+"""Key columns that tables were written without before there was such an axis: empty there."""
 UNFINISHED = "is unfinished"
 """What is wrong with a last line without an end: it was being written in a crash."""
 
@@ -75,20 +77,22 @@ def scan(
 ) -> Iterator[Record | Damaged]:
     """Yield a record, or why there is none, for every line after the heading.
 
-    `lines` are those of a table of `of`, of whose columns `kind` needs some: what is not
-    needed is neither read nor kept. Each line is read for itself, so that a stray quote
-    spoils no more than its own. Raises `BadInput` that names the file `name` when it is
-    no such table.
+    `lines` are those of a table of `of`, of whose columns `kind` needs some, found by their
+    names: what is not needed is neither read nor kept, and may be another version's, unless
+    `kind` is `of` itself. Each line is read for itself, so that a stray quote spoils no more
+    than its own. Raises `BadInput` that names the file `name` when it is no such table.
     """
-    header = columns(of)
-    make = _maker(kind, header)
     rest = iter(lines)
     found = _split(next(rest, ""))
-    if found != header:
-        raise BadInput(f"{name}: {_other_columns(found, header)}")
+    lacking = [each for each in columns(kind) if each not in found]
+    if not LATER.issuperset(lacking) or (kind is of and found != columns(of)):
+        raise BadInput(f"{name}: {_other_columns(lacking, found, of)}")
+    make = _maker(kind, [*found, *lacking])
+    later = [""] * len(lacking)
     for number, line in enumerate(rest, 2):
         try:
-            yield make(_split(line)) if line.endswith("\n") else Damaged(number, UNFINISHED)
+            whole = line.endswith("\n")
+            yield make(_split(line) + later) if whole else Damaged(number, UNFINISHED)
         except (ValueError, csv.Error) as error:
             yield Damaged(number, str(error))
 
@@ -99,18 +103,17 @@ def _split(line: str) -> list[str]:
     return line.rstrip("\r\n").split(",")  # the same, five times as fast
 
 
-def _other_columns(found: Sequence[str], header: Sequence[str]) -> str:
-    without = ", ".join(name for name in header if name not in found)
-    unknown = ", ".join(name for name in found if name not in header)
+def _other_columns(lacking: Sequence[str], found: Sequence[str], of: type) -> str:
+    known = columns(of)
+    without, unknown = ", ".join(lacking), ", ".join(each for each in found if each not in known)
     parts = [
         f"{word} {names if len(names) < 80 else names[:80] + '...'}"
         for word, names in (("without", without), ("with", unknown))
         if names
     ]
     return (
-        "its columns are not those of this version of the harness "
-        f"({'; '.join(parts) or 'in another order'}): measure again with this version, "
-        "or read it with the one that wrote it"
+        f"its columns are not those of this version of the harness ({'; '.join(parts) or 'in another order'}): "
+        "measure again with this version, or read it with the one that wrote it"
     )
 
 

@@ -1,5 +1,6 @@
 """Both sides read from real folders and real git repositories, by the command itself."""
 
+import csv
 import json
 import re
 import subprocess
@@ -296,12 +297,34 @@ def test_a_part_that_is_not_as_written(diff: Diff, name: str, content: bytes, sa
 def test_results_of_another_version_say_which_columns_differ(diff: Diff) -> None:
     written(Path("x"), FAST)
     blocks = written(Path("y"), SLOW) / "blocks.csv"
-    blocks.write_text(blocks.read_text().replace(",drift,", ",slope,", 1))
+    blocks.write_text(blocks.read_text().replace(",rps,", ",speed,", 1))
     assert refused(diff("x", "y")) == (
         "error: y/blocks.csv: its columns are not those of this version of the harness "
-        "(without drift; with slope): measure again with this version, or read it with the one "
+        "(without rps; with speed): measure again with this version, or read it with the one "
         "that wrote it\n"
     )
+
+
+def test_results_without_the_options_column_are_read_as_those_of_no_swept_option(
+    diff: Diff,
+) -> None:
+    written(Path("x"), FAST)
+    blocks = written(Path("y"), SLOW) / "blocks.csv"
+    before = diff("x", "y", "--json")
+    with blocks.open(newline="") as file:
+        rows = [*csv.reader(file)]
+    at = rows[0].index("options")
+    with blocks.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(row[:at] + row[at + 1 :] for row in rows)
+    assert diff("x", "y", "--json") == before
+
+
+def test_a_column_that_is_not_compared_may_be_another_versions(diff: Diff) -> None:
+    written(Path("x"), FAST)
+    blocks = written(Path("y"), SLOW) / "blocks.csv"
+    before = diff("x", "y", "--json")
+    blocks.write_text(blocks.read_text().replace(",drift,", ",slope,", 1))
+    assert diff("x", "y", "--json") == before
 
 
 def test_two_formats_at_once(diff: Diff) -> None:

@@ -35,7 +35,10 @@ from harness.stats import summarise
 from tests.factories import a_key, an_observation, blocks
 
 # The contract, word for word: other programs read these.
-KEY = "group, endpoint, stack, adapter, lane, limit, concurrency, rate, pool_size, workers, rtt_ms"
+KEY = (
+    "group, endpoint, stack, adapter, lane, limit, concurrency, rate, pool_size, workers, rtt_ms, "
+    "options"
+)
 CELLS = (
     f"{KEY}, blocks, requests, rps, rps_lo, rps_hi, p50_ms, p90_ms, p95_ms, p99_ms, max_ms, "
     "errors, error_pct, err_pool_timeout, err_too_many_clients, err_database, err_app, "
@@ -87,6 +90,7 @@ KEYS = st.builds(
     pool_size=COUNT,
     workers=COUNT,
     rtt_ms=st.floats(0, 1e4),
+    options=TEXT,
 )
 OBSERVATIONS = st.builds(
     Observation,
@@ -241,7 +245,7 @@ def test_rates_have_the_digits_their_interval_supports(
 ) -> None:
     summary = replace(summarise([an_observation()]), rps=value, rps_lo=lo, rps_hi=hi)
     row = tables.lines([tables.summary_row(summary)]).strip().split(",")
-    assert row[13:16] == shown
+    assert row[14:17] == shown
 
 
 @pytest.mark.parametrize(
@@ -258,7 +262,7 @@ def test_ratios_have_the_digits_their_interval_supports(
     ratio: float | None, lo: float | None, hi: float | None, shown: list[str]
 ) -> None:
     pair = Comparison(a_key(), "base", "rps", ratio, lo, hi, "", "")
-    assert tables.lines([tables.comparison_row(pair)]).strip().split(",")[13:16] == shown
+    assert tables.lines([tables.comparison_row(pair)]).strip().split(",")[14:17] == shown
 
 
 @settings(deadline=None)
@@ -276,7 +280,7 @@ def test_a_number_that_was_measured_never_reads_zero(
 def test_the_key_of_a_cell_is_never_rounded() -> None:
     key = a_key(rtt_ms=12.345, rate=1234.5)
     summary = summarise(blocks([100.0], key))
-    assert tables.summary_row(summary)[:11] == values(key)
+    assert tables.summary_row(summary)[: len(columns(Key))] == values(key)
 
 
 def test_the_rest_has_three_digits() -> None:

@@ -13,8 +13,8 @@ import pytest
 from tests.run.conftest import CAPACITY, OPEN_LOOP, Start, as_measured
 
 CELLS = (
-    "group,endpoint,stack,adapter,lane,limit,concurrency,rate,pool_size,workers,rtt_ms,blocks,"
-    "requests,rps,rps_lo,rps_hi,p50_ms,p90_ms,p95_ms,p99_ms,max_ms,errors,error_pct,"
+    "group,endpoint,stack,adapter,lane,limit,concurrency,rate,pool_size,workers,rtt_ms,options,"
+    "blocks,requests,rps,rps_lo,rps_hi,p50_ms,p90_ms,p95_ms,p99_ms,max_ms,errors,error_pct,"
     "err_pool_timeout,err_too_many_clients,err_database,err_app,err_timeout,err_connect,err_reset,"
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
     "db_pss_mib,connections,littles_law,outcome,flags,offered_rps,service_p50_ms,service_p99_ms,"
@@ -53,7 +53,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
             continue
         alone = cell["blocks"] == "1"
         assert not alone or "invalid" in cell["flags"]
-        may_be_empty = {"rate", "limit", "flags", "p99_ms"} | OPEN_LOOP | CAPACITY
+        may_be_empty = {"rate", "limit", "options", "flags", "p99_ms"} | OPEN_LOOP | CAPACITY
         may_be_empty |= {"rps_lo", "rps_hi"} if alone else set()
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"

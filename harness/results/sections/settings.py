@@ -80,6 +80,8 @@ def _setting(found: Findings, setting: Setting) -> str:
         facts.insert(0, f"open loop at {setting.rate:g} req/s")
     if setting.limit is not None:
         facts.insert(0, f"{setting.limit} rows")
+    if setting.options:
+        facts.append(escaped(setting.options))
     if baseline:
         facts.append(f"baseline {baseline}")
     title = found.names[setting]
