@@ -84,10 +84,10 @@ def test_a_word_that_only_another_adapter_knows_takes_a_stack_out_with_the_reaso
 
 
 def test_the_plan_names_what_is_unsupported_and_counts_no_connections_for_it() -> None:
-    text = preflight.text(swept(reset=[False]))
+    text = preflight.text(swept(reset=[False]), None)
     assert text.startswith(
         "users_get: raw; orm unsupported: sqlalchemy_sync has no option 'reset'; "
-        "ceilings noop, pgbench; 20 connections of 93\n"
+        "ceilings noop, pgbench; 20 connections at once\n"
     )
 
 
