@@ -111,8 +111,9 @@ def _other_columns(lacking: Sequence[str], found: Sequence[str], of: type) -> st
         for word, names in (("without", without), ("with", unknown))
         if names
     ]
+    how = "; ".join(parts) or "in another order"
     return (
-        f"its columns are not those of this version of the harness ({'; '.join(parts) or 'in another order'}): "
+        f"its columns are not those of this version of the harness ({how}): "
         "measure again with this version, or read it with the one that wrote it"
     )
 
