@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Annotated, Any, Literal, Protocol, TypeAlias
+
+from annotated_types import Ge, Gt
 
 Endpoint: TypeAlias = Literal["users_get", "users_list", "users_insert", "books_list"]
 
@@ -48,10 +50,10 @@ class Adapter(Protocol):
 class PoolOptions:
     """The options every pool has: groups of a matrix sweep them under these names."""
 
-    pool_size: int = 10
+    pool_size: Annotated[int, Ge(1)] = 10
     """Connections the pool holds; all of them are open before the first request."""
 
-    pool_timeout: float = 30.0
+    pool_timeout: Annotated[float, Gt(0)] = 30.0
     """Seconds a request waits for a connection before it fails as `pool_timeout`."""
 
 

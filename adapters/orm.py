@@ -11,15 +11,13 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     MetaData,
-    Select,
     Table,
     TextClause,
     bindparam,
     func,
-    select,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from adapters.sql import NAMED
 
@@ -88,21 +86,6 @@ class Book(Base):
     genres: Mapped[list[Genre]] = relationship(secondary=book_genres, order_by=Genre.id)
 
 
-def users(limit: int) -> Select[User]:
-    """Select the first `limit` users by id."""
-    return select(User).order_by(User.id).limit(limit)
-
-
-def books(limit: int) -> Select[Book]:
-    """Select the first `limit` books by id; authors and genres follow in a query each."""
-    return (
-        select(Book)
-        .order_by(Book.id)
-        .limit(limit)
-        .options(selectinload(Book.authors), selectinload(Book.genres))
-    )
-
-
 def user_json(user: User) -> dict[str, Any]:
     """Turn a loaded user into the answer's shape."""
     return {
@@ -166,6 +149,10 @@ class Shared:
     get_user: TextClause = text(NAMED.get_user).bindparams(bindparam("id", type_=BigInteger))
     list_users: TextClause = text(NAMED.list_users).bindparams(_LIMIT)
     insert_user: TextClause = text(NAMED.insert_user)
+    delete_user: TextClause = text("DELETE FROM harness.users WHERE id = :id").bindparams(
+        bindparam("id", type_=BigInteger)
+    )
     list_books: TextClause = text(NAMED.list_books).bindparams(_LIMIT)
     book_authors: TextClause = text(NAMED.book_authors).bindparams(_IDS)
     book_genres: TextClause = text(NAMED.book_genres).bindparams(_IDS)
+    list_books_json: TextClause = text(NAMED.list_books_json).bindparams(_LIMIT)

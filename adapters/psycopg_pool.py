@@ -9,9 +9,10 @@ import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, Self, TypeAlias
+from typing import Annotated, Any, Literal, LiteralString, Self, TypeAlias
 
 import psycopg_pool
+from annotated_types import Ge, Gt
 from psycopg import AsyncConnection, Error
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
@@ -27,16 +28,25 @@ Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 @dataclass(frozen=True, slots=True)
 class Options(PoolOptions):
-    """psycopg's and its pool's parameters by their own names and defaults, and two of ours."""
+    """psycopg's parameters, at its defaults; its pool's by the names that all pools have here."""
+
+    max_overflow: Annotated[int, Ge(0)] = 0
+    """Connections that the pool may grow by under load (`max_size`), and close once idle."""
+
+    pool_pre_ping: bool = False
+    """Test a connection on every checkout with `check_connection`: a round trip."""
+
+    pool_recycle: Annotated[float, Gt(0)] = 3600.0
+    """Seconds after which a connection is replaced (`max_lifetime`)."""
 
     autocommit: bool = False
     """Each statement a transaction of its own. Off, a read costs BEGIN and COMMIT as well."""
 
-    prepare_threshold: int | None = 5
-    """Uses of a statement after which it is prepared; none is never, as old PgBouncers need."""
+    prepared: bool = True
+    """Prepare statements; off, as old PgBouncers need, never."""
 
-    check: bool = False
-    """Test a connection on every checkout with `check_connection`: a round trip."""
+    prepare_threshold: Annotated[int, Ge(0)] = 5
+    """Uses of a statement after which it is prepared."""
 
     binary: bool = False
     """Ask for results in the binary format."""
@@ -57,20 +67,21 @@ LANES: Mapping[str, Mapping[str, object]] = {
 @asynccontextmanager
 async def connect(dsn: str, options: Options) -> AsyncIterator[Adapter]:
     """Yield the adapter over a pool that is full and whose every statement is prepared."""
-    attempts = _Attempts(options.pool_size)
+    attempts = _Attempts(options.pool_size + options.max_overflow)
     pool = _TellingPool(
         dsn,
         attempts,
         connection_class=_telling(attempts),
         kwargs={
             "autocommit": options.autocommit,
-            "prepare_threshold": options.prepare_threshold,
+            "prepare_threshold": options.prepare_threshold if options.prepared else None,
             "row_factory": dict_row,
         },
         min_size=options.pool_size,
-        max_size=options.pool_size,
+        max_size=options.pool_size + options.max_overflow,
         timeout=options.pool_timeout,
-        check=AsyncConnectionPool.check_connection if options.check else None,
+        max_lifetime=options.pool_recycle,
+        check=AsyncConnectionPool.check_connection if options.pool_pre_ping else None,
         open=False,
     )
     try:
@@ -228,8 +239,8 @@ async def _fill(pool: Pool, attempts: _Attempts) -> None:
 async def _warm(pool: Pool, options: Options) -> None:
     """Run and prepare every statement once on every connection, all of them held at once.
 
-    `prepare=True` stands in for the first `prepare_threshold` uses; where that is
-    None, psycopg ignores it. The types of parameters are part of a statement, and
+    `prepare=True` stands in for the first `prepare_threshold` uses; where nothing is
+    to be prepared, psycopg ignores it. The types of parameters are part of a statement, and
     psycopg sends a number as int2 or int4 by its size: ids above 32,767 are prepared
     by their own requests.
     """

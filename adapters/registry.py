@@ -18,7 +18,9 @@ ENTRY_POINTS = "harness.adapters"
 
 LANE_NAMES = ("idiomatic", "matched")
 
-_NOT_ADAPTERS = frozenset({"base", "books", "errors", "noop", "orm", "registry", "sql"})
+_NOT_ADAPTERS = frozenset(
+    {"base", "books", "errors", "hops", "noop", "orm", "reads", "registry", "sql"}
+)
 """What adapters share, and the one without a database, which is no stack. Every other file in
 the folder is an adapter: to add one is to add a file."""
 

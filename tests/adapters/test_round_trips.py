@@ -12,6 +12,9 @@ from tests.conftest import Database
 
 AUTOCOMMIT: dict[str, Any] = {"autocommit": True}
 NO_RESET: dict[str, Any] = {"reset": False}
+PSYCOPG: dict[str, Any] = {"driver": "psycopg"}
+UNPREPARED: dict[str, Any] = {"prepared": False}
+CORE: dict[str, Any] = {"style": "core"}
 
 # adapter, its options, then round trips of: read one row, insert, books.
 TABLE: list[tuple[str, dict[str, Any], int, int, int]] = [
@@ -19,22 +22,45 @@ TABLE: list[tuple[str, dict[str, Any], int, int, int]] = [
     ("asyncpg_pool", NO_RESET, 1, 1, 3),
     ("asyncpg_pool", NO_RESET | {"transaction": True}, 1, 3, 3),
     ("asyncpg_pool", NO_RESET | {"books": "json_agg"}, 1, 1, 1),
+    ("asyncpg_pool", NO_RESET | {"autocommit": False}, 3, 3, 5),
+    ("asyncpg_pool", NO_RESET | UNPREPARED, 2, 2, 6),
     ("psycopg_pool", {}, 3, 3, 5),
     ("psycopg_pool", AUTOCOMMIT, 1, 1, 3),
     ("psycopg_pool", AUTOCOMMIT | {"transaction": True}, 1, 3, 3),
     ("psycopg_pool", AUTOCOMMIT | {"books": "json_agg"}, 1, 1, 1),
-    ("psycopg_pool", AUTOCOMMIT | {"check": True}, 2, 2, 4),
-    ("psycopg_pool", AUTOCOMMIT | {"prepare_threshold": None}, 1, 1, 3),
+    ("psycopg_pool", AUTOCOMMIT | {"pool_pre_ping": True}, 2, 2, 4),
+    ("psycopg_pool", AUTOCOMMIT | UNPREPARED, 1, 1, 3),
+    ("psycopg_pool", AUTOCOMMIT | {"binary": True}, 1, 1, 3),
     ("sqlalchemy_sync", {}, 3, 3, 5),
-    ("sqlalchemy_sync", {"style": "core"}, 3, 3, 5),
-    ("sqlalchemy_sync", AUTOCOMMIT, 1, 1, 3),
-    ("sqlalchemy_sync", AUTOCOMMIT | {"style": "core"}, 1, 1, 3),
+    ("sqlalchemy_sync", CORE, 3, 3, 5),
+    ("sqlalchemy_sync", PSYCOPG, 3, 3, 5),
+    ("sqlalchemy_sync", {"session": "three_hops"}, 3, 3, 5),
+    ("sqlalchemy_sync", {"session": "three_hops"} | CORE, 3, 3, 5),
+    ("sqlalchemy_sync", {"lambda_statements": True}, 3, 3, 5),
     ("sqlalchemy_sync", {"pool_pre_ping": True}, 4, 4, 6),
+    ("sqlalchemy_sync", {"pool_pre_ping": True} | PSYCOPG, 4, 4, 6),
+    ("sqlalchemy_sync", AUTOCOMMIT, 1, 1, 3),
+    ("sqlalchemy_sync", AUTOCOMMIT | CORE, 1, 1, 3),
+    ("sqlalchemy_sync", AUTOCOMMIT | PSYCOPG, 1, 1, 3),
+    ("sqlalchemy_sync", AUTOCOMMIT | PSYCOPG | UNPREPARED, 1, 1, 3),
+    ("sqlalchemy_sync", AUTOCOMMIT | {"books": "joined"}, 1, 1, 1),
+    ("sqlalchemy_sync", AUTOCOMMIT | {"books": "lazy"}, 1, 1, 41),
+    ("sqlalchemy_sync", AUTOCOMMIT | {"books": "json_agg"}, 1, 1, 1),
+    ("sqlalchemy_sync", AUTOCOMMIT | {"books": "json_agg"} | CORE, 1, 1, 1),
     ("sqlalchemy_async", {}, 3, 3, 5),
-    ("sqlalchemy_async", {"style": "core"}, 3, 3, 5),
-    ("sqlalchemy_async", AUTOCOMMIT, 1, 1, 3),
-    ("sqlalchemy_async", AUTOCOMMIT | {"style": "core"}, 1, 1, 3),
+    ("sqlalchemy_async", CORE, 3, 3, 5),
+    ("sqlalchemy_async", PSYCOPG, 3, 3, 5),
+    ("sqlalchemy_async", UNPREPARED, 4, 4, 8),
+    ("sqlalchemy_async", {"lambda_statements": True}, 3, 3, 5),
     ("sqlalchemy_async", {"pool_pre_ping": True}, 6, 6, 8),
+    ("sqlalchemy_async", {"pool_pre_ping": True} | PSYCOPG, 4, 4, 6),
+    ("sqlalchemy_async", AUTOCOMMIT, 1, 1, 3),
+    ("sqlalchemy_async", AUTOCOMMIT | CORE, 1, 1, 3),
+    ("sqlalchemy_async", AUTOCOMMIT | PSYCOPG, 1, 1, 3),
+    ("sqlalchemy_async", AUTOCOMMIT | PSYCOPG | UNPREPARED, 1, 1, 3),
+    ("sqlalchemy_async", AUTOCOMMIT | {"books": "joined"}, 1, 1, 1),
+    ("sqlalchemy_async", AUTOCOMMIT | {"books": "json_agg"}, 1, 1, 1),
+    ("sqlalchemy_async", AUTOCOMMIT | {"books": "json_agg"} | CORE, 1, 1, 1),
 ]
 
 
@@ -78,11 +104,20 @@ def test_the_matched_lane_waits_once_a_statement_whatever_the_driver(
 
 
 @pytest.mark.parametrize("lane", ["idiomatic", "matched"])
-@pytest.mark.parametrize("name", ["asyncpg_pool", "psycopg_pool", "sqlalchemy_async"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("asyncpg_pool", {}),
+        ("psycopg_pool", {}),
+        ("sqlalchemy_async", {}),
+        ("sqlalchemy_async", AUTOCOMMIT | PSYCOPG),
+        ("sqlalchemy_sync", AUTOCOMMIT | PSYCOPG),
+    ],
+)
 def test_nothing_is_prepared_after_the_pool_is_open(
-    database: Database, name: str, lane: str
+    database: Database, name: str, options: dict[str, Any], lane: str
 ) -> None:
-    _, parses = asyncio.run(measured(database, name, lane, {}))
+    _, parses = asyncio.run(measured(database, name, lane, options))
     assert parses == 0
 
 

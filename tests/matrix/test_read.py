@@ -24,7 +24,7 @@ PUBLISHED = Path(__file__).parents[2] / "matrix.toml"
 CAPACITY = Path(harness.__file__).parent / "scenarios" / "capacity.toml"
 STACKS = [
     {"name": "a", "adapter": "asyncpg_pool"},
-    {"name": "b", "adapter": "psycopg_pool", "options": {"check": True}},
+    {"name": "b", "adapter": "psycopg_pool", "options": {"pool_pre_ping": True}},
     {"name": "c", "adapter": "sqlalchemy_sync", "lane": "matched"},
     {"name": "d", "adapter": "psycopg_pool", "lane": "matched", "options": {"autocommit": False}},
 ]
@@ -71,7 +71,7 @@ def test_run_name_goes_before_the_files() -> None:
 def test_options_are_defaults_then_the_lanes_then_those_given_by_hand() -> None:
     stacks = several().stacks
     assert stacks["a"].options["reset"] is True
-    assert stacks["b"].options["check"] is True
+    assert stacks["b"].options["pool_pre_ping"] is True
     assert stacks["c"].options["style"] == "core"
     assert stacks["d"].options["autocommit"] is False  # by hand, against its lane
     assert stacks["d"].options["binary"] is True
