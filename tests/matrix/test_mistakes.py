@@ -218,9 +218,9 @@ STACKS = [
     (
         "options = { rest = true }",
         (
-            "options.rest: unknown option 'rest'; did you mean 'reset'? known: books, "
-            "max_inactive_connection_lifetime, max_queries, pool_timeout, reset, "
-            "statement_cache_size, transaction"
+            "options.rest: unknown option 'rest'; did you mean 'reset'? known: autocommit, "
+            "books, max_inactive_connection_lifetime, max_overflow, max_queries, pool_timeout, "
+            "prepared, reset, statement_cache_size, transaction"
         ),
     ),
     ('lane = "x"', 'lane: expected "idiomatic" or "matched", got "x"'),
