@@ -19,7 +19,10 @@ from harness.matrix import Matrix
 from harness.model import ERROR_CLASSES, Key, Observation, Summary
 from harness.results import store, tables
 
-FILES = {"blocks.csv", "cells.csv", "env.json", "matrix.toml", "pairs.csv", "report.md"}
+FILES = {
+    *("blocks.csv", "cells.csv", "env.json", "matrix.toml", "pairs.csv"),
+    *("report.html", "report.md"),
+}
 
 BY_NOISE = frozenset({"littles_law", "generator", "lag", "window"})
 """Reasons for an invalid block that a busy machine explains. A wrong answer is not one."""

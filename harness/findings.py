@@ -38,6 +38,7 @@ class Found:
 
     `machines` is what the machine did in each block. `slo` is there where the capacity is
     searched, `probes` are those of a cell's blocks. `ceilings` are in none of the others.
+    `rows` are the blocks that all this was made of, a ceiling's too.
     """
 
     summaries: Mapping[Key, Summary]
@@ -49,6 +50,7 @@ class Found:
     slo: Slo | None
     probes: Mapping[Key, Sequence[Sequence[Probe]]]
     ceilings: Mapping[Key, Summary]
+    rows: Mapping[Key, Sequence[Observation]]
 
     def primary(self, key: Key) -> Comparison | None:
         """Return the comparison that a cell is judged by: of req/s, in an open loop of p99."""
@@ -187,6 +189,7 @@ def _find(matrix: Matrix, setting: Setting, cells: Mapping[Key, Sequence[Observa
             each: [decode(row.capacity.capacity_probes) for row in cells[each]] for each in order
         },
         ceilings={each: stats.summarise(cells[each]) for each in limits},
+        rows=cells,
     )
 
 

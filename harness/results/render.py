@@ -9,10 +9,11 @@ from harness.matrix import Matrix
 from harness.model import Comparison, Key, Summary
 from harness.results import tables
 from harness.results.markdown import report
+from harness.results.page import document
 
 
 def files(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> dict[str, str]:
-    """Return file name -> text: `cells.csv`, `pairs.csv`, `report.md`."""
+    """Return file name -> text: `cells.csv`, `pairs.csv`, `report.md`, `report.html`."""
     measured = (*found.summaries.values(), *found.ceilings.values())
     cells = sorted(measured, key=lambda each: sorting(each.key))
     pairs = sorted(found.comparisons.values(), key=lambda each: (sorting(each.key), each.metric))
@@ -20,6 +21,7 @@ def files(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> di
         "cells.csv": tables.table(Summary, map(tables.summary_row, cells)),
         "pairs.csv": tables.table(Comparison, map(tables.comparison_row, pairs)),
         "report.md": report(matrix, found, environment),
+        "report.html": document(matrix, found, {}),
     }
 
 

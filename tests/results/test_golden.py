@@ -27,8 +27,8 @@ from tests.factories import ENVIRONMENT
 from tests.results.run import HOSTILE, the_matrix, the_observations
 
 GOLDEN = Path(__file__).parent / "golden"
-COMPUTED = ("cells.csv", "pairs.csv", "report.md")
-FILES = (*COMPUTED, "blocks.csv", "matrix.toml")
+COMPUTED = ("cells.csv", "pairs.csv", "report.md", "report.html")
+FILES = ("cells.csv", "pairs.csv", "report.md", "blocks.csv", "matrix.toml")
 
 
 def run_into(

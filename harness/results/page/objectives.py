@@ -1,0 +1,80 @@
+"""What a stack is chosen by: throughput, tail latency, CPU and memory. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness.findings import Findings
+from harness.model import Observation, Setting
+from harness.results.page.paired import Floats
+
+Objective = Literal["rps", "tail_ms", "app_cpu_us", "rss_peak_mib"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An objective in words: its name, whether more is better, and what a worse one is."""
+
+    label: str
+    unit: str
+    more_is_better: bool
+    worse: str
+
+
+OBJECTIVES: Mapping[Objective, Wanted] = {
+    "rps": Wanted("throughput", "req/s", True, "slower"),
+    "tail_ms": Wanted("tail latency", "ms", False, "longer tail"),
+    "app_cpu_us": Wanted("CPU", "us", False, "more CPU"),
+    "rss_peak_mib": Wanted("memory", "MiB", False, "more memory"),
+}
+
+
+def of(found: Findings, setting: Setting) -> tuple[Objective, ...]:
+    """Return the objectives that mean something in `setting`.
+
+    At a rate, req/s is the rate; at a capacity, the tail is the SLO that was asked for.
+    """
+    if setting.rate is not None:
+        return ("tail_ms", "app_cpu_us", "rss_peak_mib")
+    if setting in found.slos:
+        return ("rps", "app_cpu_us", "rss_peak_mib")
+    return tuple(OBJECTIVES)
+
+
+def tail(cells: Sequence[Sequence[Observation]]) -> Literal["p99_ms", "p95_ms"]:
+    """Return the tail that all `cells` of a setting have: p95 where one lacks requests for p99."""
+    numbers = [row.latency.p99_ms for rows in cells for row in rows if row.outcome == "ok"]
+    return "p95_ms" if None in numbers else "p99_ms"
+
+
+def logs(cells: Sequence[Sequence[Observation]], objectives: Sequence[Objective]) -> Floats:
+    """Return the logs of `cells`, each its blocks' rows: cells x blocks x objectives.
+
+    NaN where a block has no number. One block of nothing (0 req/s) leaves the stack without
+    the objective: to leave that block out would flatter it.
+    """
+    percentile = tail(cells)
+    numbers = {block: at for at, block in enumerate(sorted({r.block for c in cells for r in c}))}
+    values = np.full((len(cells), len(numbers), len(objectives)), np.nan)
+    for index, rows in enumerate(cells):
+        for row in rows:
+            if row.outcome == "ok":
+                mine = _values(row, percentile)
+                values[index, numbers[row.block]] = [
+                    np.nan if (value := mine[name]) is None else value for name in objectives
+                ]
+    nothing = (values == 0).any(axis=1, keepdims=True)
+    return np.log(np.where(nothing, np.nan, values))
+
+
+def _values(
+    row: Observation, percentile: Literal["p99_ms", "p95_ms"]
+) -> Mapping[Objective, float | None]:
+    return {
+        "rps": row.rps,
+        "tail_ms": row.latency.p99_ms if percentile == "p99_ms" else row.latency.p95_ms,
+        "app_cpu_us": row.cost.app_cpu_us,
+        "rss_peak_mib": row.cost.rss_peak_mib,
+    }
