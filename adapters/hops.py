@@ -4,6 +4,7 @@ A travel is called with the work and its arguments; the work gets the open sessi
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -106,7 +107,7 @@ class AfterResponse:
     def __init__(self, open_session: Open, limiter: CapacityLimiter) -> None:
         self._open = open_session
         self._limiter = limiter
-        self._closing: dict[asyncio.Task[None], Session] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def __call__(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Return what `work` returns for an open session and `arguments`."""
@@ -115,19 +116,14 @@ class AfterResponse:
             return await to_thread.run_sync(work, session, *arguments, limiter=self._limiter)
         finally:
             task = asyncio.create_task(self._close_later(session))
-            self._closing[task] = session
-            task.add_done_callback(self._closing.pop)
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def _close_later(self, session: Session) -> None:
         await asyncio.sleep(CLOSE_AFTER_S)
         await to_thread.run_sync(session.close, limiter=self._limiter)
 
     async def close(self) -> None:
-        """Close what still waits for its thread, now, and in threads of no limiter's."""
-        left = dict(self._closing)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        own = CapacityLimiter(1)
-        for session in left.values():
-            await to_thread.run_sync(session.close, limiter=own)
+        """Close what still waits for a thread: now there is one for each."""
+        self._limiter.total_tokens = math.inf
+        await asyncio.gather(*self._closing, return_exceptions=True)
