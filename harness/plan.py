@@ -67,23 +67,28 @@ def ceilings_in(matrix: Matrix, setting: Setting) -> list[Key]:
 def members(matrix: Matrix, setting: Setting) -> list[Stack]:
     """Return the stacks of `setting`, each with the options that it has there."""
     group = matrix.group(setting.group)
-    swept = group.combinations[setting.options]
-    return [replace(stack, options={**stack.options, **swept}) for stack in matrix.stacks_of(group)]
+    stacks, swept = matrix.stacks_of(group), group.combinations[setting.options]
+    if not swept:
+        return stacks
+    return [replace(stack, options={**stack.options, **swept}) for stack in stacks]
 
 
 def refusals(matrix: Matrix, setting: Setting) -> dict[str, str]:
     """Return, by the names of the stacks that cannot take part in `setting`, why not."""
-    found = {
-        stack.name: refusal(stack.adapter, options(stack, setting), setting.endpoint)
+    return {
+        stack.name: reason
         for stack in members(matrix, setting)
+        if (reason := _refusal(stack, setting)) is not None
     }
-    return {name: reason for name, reason in found.items() if reason is not None}
 
 
 def stacks(matrix: Matrix, setting: Setting) -> list[Stack]:
     """Return the stacks that take part in `setting`, each with the options it has there."""
-    refused = refusals(matrix, setting)
-    return [stack for stack in members(matrix, setting) if stack.name not in refused]
+    return [stack for stack in members(matrix, setting) if _refusal(stack, setting) is None]
+
+
+def _refusal(stack: Stack, setting: Setting) -> str | None:
+    return refusal(stack.adapter, options(stack, setting), setting.endpoint)
 
 
 def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:

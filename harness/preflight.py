@@ -11,7 +11,7 @@ from harness.database.room import Room
 from harness.duration import format_duration
 from harness.matrix import Matrix
 from harness.model import Setting, Stack
-from harness.naming import setting_text
+from harness.naming import names
 from harness.thresholds import P99_MIN_REQUESTS
 
 
@@ -27,10 +27,9 @@ async def room_of(matrix: Matrix) -> Room:
 
 def refusals(matrix: Matrix, found: Room) -> list[str]:
     """Return a line for every stack that cannot have its connections in a setting, even alone."""
-    settings = plan.settings(matrix)
     return [
-        _refusal(matrix, found, setting, stack, settings)
-        for setting in settings
+        _refusal(matrix, found, setting, name, stack)
+        for setting, name in names(plan.settings(matrix)).items()
         for stack in _too_large(matrix, setting, found)
     ]
 
@@ -51,8 +50,8 @@ def text(matrix: Matrix, found: Room | None) -> str:
     """Return the lines that `--plan` prints; None is a server that cannot be asked."""
     settings = plan.settings(matrix)
     lines = [
-        _line(matrix, setting, settings, found) + _few_requests(matrix, setting)
-        for setting in settings
+        _line(matrix, setting, name, found) + _few_requests(matrix, setting)
+        for setting, name in names(settings).items()
     ]
     if found is not None:
         lines += [f"refused without --force: {each}" for each in refusals(matrix, found)]
@@ -78,13 +77,14 @@ def _time(matrix: Matrix, settings: Sequence[Setting]) -> list[str]:
     return [said, few]
 
 
-def _line(matrix: Matrix, setting: Setting, among: Sequence[Setting], found: Room | None) -> str:
+def _line(matrix: Matrix, setting: Setting, name: str, found: Room | None) -> str:
     group = matrix.group(setting.group)
     beside = [each.name for each in matrix.ceilings_of(group)]
-    stacks = [each.name for each in plan.stacks(matrix, setting)]
-    said = f"{setting_text(setting, among)}: {', '.join(stacks) or 'nothing to measure'}"
-    for name, reason in plan.refusals(matrix, setting).items():
-        said += f"; {name} unsupported: {reason}"
+    needed = _needed(matrix, setting)
+    stacks = [each for each in needed if each not in beside]
+    said = f"{name}: {', '.join(stacks) or 'nothing to measure'}"
+    for stack, reason in plan.refusals(matrix, setting).items():
+        said += f"; {stack} unsupported: {reason}"
     if not stacks:
         return said
     if group.slo is not None:
@@ -93,21 +93,19 @@ def _line(matrix: Matrix, setting: Setting, among: Sequence[Setting], found: Roo
         )
     if beside:
         said += f"; ceilings {', '.join(beside)}"
-    together = sum(_needed(matrix, setting).values())
+    together = sum(needed.values())
     if found is None:
         return f"{said}; {together} connections at once"
     said += f"; {together} connections of {found.available}"
-    return said + ": one stack at a time" * _sequential(matrix, setting, found)
+    return said + ": one stack at a time" * (together > found.available)
 
 
-def _refusal(
-    matrix: Matrix, found: Room, setting: Setting, stack: Stack, among: Sequence[Setting]
-) -> str:
+def _refusal(matrix: Matrix, found: Room, setting: Setting, name: str, stack: Stack) -> str:
     needed = plan.connections(stack, setting)
     key = "database.settings.max_connections"
     limit = key if matrix.database.dsn is None else "the server's max_connections"
     return (
-        f"{setting_text(setting, among)}: {stack.name} needs {needed} connections "
+        f"{name}: {stack.name} needs {needed} connections "
         f"({_arithmetic(stack, setting)}), and there are {found.available} ({found}): raise "
         f"{limit} to {found.limit_for(needed)}, make pool_size, workers or max_overflow smaller, "
         "or see with --force what fails"
