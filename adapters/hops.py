@@ -13,7 +13,7 @@ from anyio import CapacityLimiter, to_thread
 
 Shape: TypeAlias = Literal["one_hop", "three_hops", "after_response"]
 
-CLOSE_AFTER_S = 0.005
+CLOSE_AFTER_S = 0.02
 """How long after its answer a session of `after_response` asks for a thread to be closed in:
 the client has the answer by then, and has sent its next request."""
 

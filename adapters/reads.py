@@ -52,8 +52,8 @@ class Reads:
         return select(Book).order_by(Book.id).limit(limit).options(*links)
 
 
-def unsupported(style: Style, books: Books, endpoint: Endpoint, *, lambdas: bool) -> str | None:
-    """Return what Core cannot do for want of a mapping, or None."""
+def core_lacks(style: Style, books: Books, endpoint: Endpoint, *, lambdas: bool) -> str | None:
+    """Return what cannot be had for want of mapped classes; None with style orm, which has them."""
     if style == "orm":
         return None
     if lambdas:

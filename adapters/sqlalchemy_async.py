@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from adapters import reads
 from adapters.base import Adapter, Endpoint, Json, PoolOptions
 from adapters.books import with_links
 from adapters.orm import (
@@ -30,7 +29,7 @@ from adapters.orm import (
     user_json,
     user_row_json,
 )
-from adapters.reads import Books, Reads, Style
+from adapters.reads import Books, Reads, Style, core_lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +90,7 @@ def unsupported(options: Options, endpoint: Endpoint) -> str | None:
             "MissingGreenlet: an attribute that is loaded when it is read would have to wait for "
             "the database where nothing can be awaited"
         )
-    return reads.unsupported(
-        options.style, options.books, endpoint, lambdas=options.lambda_statements
-    )
+    return core_lacks(options.style, options.books, endpoint, lambdas=options.lambda_statements)
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from adapters import reads
 from adapters.base import Adapter, Endpoint, Json, PoolOptions
 from adapters.books import with_links
 from adapters.hops import Open, Shape, Travel, travelling
@@ -29,7 +28,7 @@ from adapters.orm import (
     user_json,
     user_row_json,
 )
-from adapters.reads import Books, Reads, Style
+from adapters.reads import Books, Reads, Style, core_lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,7 @@ def unsupported(options: Options, endpoint: Endpoint) -> str | None:
     """Return why these options cannot be honoured, or None."""
     if options.prepared and options.driver == "psycopg2":
         return "psycopg2 cannot prepare: it writes the parameters into the statement itself"
-    return reads.unsupported(
-        options.style, options.books, endpoint, lambdas=options.lambda_statements
-    )
+    return core_lacks(options.style, options.books, endpoint, lambdas=options.lambda_statements)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy.exc import MissingGreenlet
@@ -16,6 +16,8 @@ from harness.matrix import parse
 from tests.adapters.stacks import encoded, opened
 from tests.conftest import Database
 from tests.factories import a_matrix
+
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 
 VARIANTS: Mapping[str, list[dict[str, Any]]] = {
     "asyncpg_pool": [
@@ -104,8 +106,6 @@ def test_every_variant_answers_with_the_same_bytes_and_inserts_for_good(
         assert registry.unsupported(module, module.Options(**options), endpoint) is None
     assert asyncio.run(answers()) == plain
 
-
-ENDPOINTS: tuple[Endpoint, ...] = ("users_get", "users_list", "users_insert", "books_list")
 
 IMPOSSIBLE: list[tuple[str, dict[str, Any], set[Endpoint], str]] = [
     ("sqlalchemy_sync", {"prepared": True}, set(ENDPOINTS), "psycopg2 cannot prepare"),
