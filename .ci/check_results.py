@@ -48,10 +48,10 @@ MAY_BE_EMPTY = frozenset(
 )
 
 DO_NOT_APPLY = {
-    "noop": {"db_cpu_us", "db_pss_mib", "connections"},
+    "noop": {"db_cpu_us", "db_pss_mib", "connections", "round_trips"},
     "pgbench": {
         *("app_cpu_us", "rss_idle_mib", "rss_end_mib", "rss_peak_mib", "pss_end_mib"),
-        *("db_pss_mib", "littles_law"),
+        *("db_pss_mib", "littles_law", "round_trips"),
     },
 }
 """Columns that a ceiling leaves empty: one has no database, the other no app."""

@@ -276,6 +276,16 @@ class CapacitySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Wire:
+    """What one warm request of a cell said to its database, counted once in a run.
+
+    `round_trips` is how often it had to wait for an answer (`harness.wire.conversation`).
+    """
+
+    round_trips: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One cell in one block: a row of `blocks.csv`.
 
@@ -316,6 +326,7 @@ class Observation:
     open_loop: OpenLoopBlock
     generators: int | None
     capacity: Capacity = Capacity()
+    wire: Wire = Wire()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +349,7 @@ class Summary:
     flags: str
     open_loop: OpenLoop
     capacity: CapacitySummary = CapacitySummary()
+    wire: Wire = Wire()
 
 
 @dataclass(frozen=True, slots=True)

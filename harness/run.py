@@ -19,6 +19,7 @@ from harness.results import render
 from harness.results.earlier import Earlier
 from harness.results.resolved import to_toml
 from harness.results.store import Store
+from harness.roundtrips import RoundTrips
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ async def _measure(
 ) -> Outcome:
     """Walk the plan, one block after another, until a reason to stop."""
     matrix = bench.matrix
-    budget = Budget(matrix, began)
+    budget, trips = Budget(matrix, began), RoundTrips(bench)
     found, blocks, why = find(matrix, store.observations), 0, "every setting had its most blocks"
     for setting in order.blocks(matrix, store):
         if not budget.allows(setting):
@@ -87,6 +88,7 @@ async def _measure(
         progress.beginning(
             setting_text(setting, plan.settings(matrix)), budget.standing(store.blocks + 1, setting)
         )
+        await trips.count(setting)
         with budget.spending(setting):
             number = 1 + max((row.block for row in store.of(setting)), default=0)
             count = generators.processes(
@@ -97,6 +99,7 @@ async def _measure(
                 searching=matrix.group(setting.group).slo is not None,
             )
             rows = [checked(row) for row in await block.measure(bench, setting, number, count)]
+        rows = trips.credited(setting, rows)
         budget.loaded(rows)
         store.record(rows, fixed)
         found = found.having(setting, find_in(matrix, setting, store.of(setting)))

@@ -34,6 +34,7 @@ from harness.model import (
     Setting,
     Summary,
     Verdict,
+    Wire,
 )
 from harness.observation import NO_COST
 from harness.thresholds import (
@@ -147,6 +148,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         flags=_flags(rows),
         open_loop=arrivals.together(good),
         capacity=_capacity([row.capacity for row in good]),
+        wire=Wire(_mean(row.wire.round_trips for row in rows)),
     )
 
 

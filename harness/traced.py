@@ -54,7 +54,7 @@ async def stories(bench: Bench, stack: Stack, settings: Sequence[Setting]) -> li
 
 async def _story(bench: Bench, server: Server, tap: Tap, stack: Stack, setting: Setting) -> Story:
     call = endpoints.calls_of(setting, bench.matrix.database.users)[0]
-    for _ in range(WARM_UPS * plan.connections(stack, replace(setting, workers=1))):
+    for _ in range(WARM_UPS * setting.pool_size):
         await _asked(server, stack, call)
     await tap.quiet(QUIET_S, OVER_WITHIN_S)
     tap.forget()

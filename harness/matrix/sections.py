@@ -112,6 +112,7 @@ class Run:
     timeout: Seconds = 10.0
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
     ceilings: Annotated[bool, expected("true or false")] = True
+    round_trips: Annotated[bool, expected("true or false")] = True
     load: Load = field(default_factory=Load)
 
 

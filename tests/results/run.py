@@ -11,7 +11,7 @@ from harness import ceilings, histogram
 from harness.checks import checked
 from harness.load.capacity import Probe
 from harness.matrix import Matrix
-from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation
+from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation, Wire
 from harness.observation import NO_COST, NO_LATENCY, unmeasured
 from harness.probes import encode
 from tests.factories import (
@@ -34,6 +34,9 @@ ADAPTERS = {
     "lean": "asyncpg_pool",
     "lean-too": "psycopg_pool",
 }
+ROUND_TRIPS = {"asyncpg_pool": 2.0, "psycopg_pool": 3.0}
+"""Of those that could be counted."""
+
 MATCHED = ("lean", "lean-too")
 IDIOMATIC = [name for name in ADAPTERS if name not in MATCHED]
 
@@ -106,6 +109,7 @@ def row(key: Key, block: int, rps: float, app_cpu_us: float, **fields: Any) -> O
         "latency": Latency(p50, p90, p95, p99 if requests >= 1000 else None, 1.5 * mean_ms),
         "cost": a_cost(app_cpu_us=app_cpu_us, db_cpu_us=app_cpu_us / 7),
         "latencies": histogram.encode(histogram.counts(latencies_ns)),
+        "wire": Wire(ROUND_TRIPS.get(key.adapter)),
     }
     return checked(an_observation(key, block, **ordinary | fields))
 

@@ -40,6 +40,9 @@ CAPACITY = {
 }
 """Columns that load of another kind fills."""
 
+WIRE = {"round_trips"}
+"""Columns of what is counted when it is asked for."""
+
 RUN = {
     "budget": "60s",
     "warmup": "100ms",
@@ -49,6 +52,7 @@ RUN = {
     "min_blocks": 1,
     "timeout": "2s",
     "ceilings": False,
+    "round_trips": False,
 }
 
 

@@ -19,8 +19,15 @@ CELLS = (
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
     "db_pss_mib,connections,littles_law,outcome,flags,offered_rps,service_p50_ms,service_p99_ms,"
     "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
-    "capacity_concurrency,capacity_limit"
+    "capacity_concurrency,capacity_limit,round_trips"
 )
+
+ROUND_TRIPS = {
+    ("asyncpg", "users_insert"): "2",
+    ("asyncpg", "books_list"): "4",
+    ("psycopg", "users_insert"): "3",
+    ("psycopg", "books_list"): "5",
+}
 
 WRITTEN = {
     *("blocks.csv", "cells.csv", "pairs.csv", "report.md", "report.html"),
@@ -40,7 +47,8 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
 ) -> None:
     endpoints = ["users_insert", "books_list"]
     group = {"name": "g", "endpoint": endpoints, "concurrency": [4], "pool_size": [2]}
-    run = start(matrix(group=[group], run={"max_blocks": 2, "measure": "600ms"}))
+    counting = {"max_blocks": 2, "measure": "600ms", "round_trips": True}
+    run = start(matrix(group=[group], run=counting))
     said, _ = run.measured()
 
     folder = tmp_path / "results" / "tiny"
@@ -61,6 +69,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"
         assert cell["connections"] == "2"
+        assert cell["round_trips"] == ROUND_TRIPS[cell["stack"], cell["endpoint"]]
         assert alone or float(cell["rps_lo"]) <= float(cell["rps"]) <= float(cell["rps_hi"])
     # A disturbed block is given once more.
     assert {"1", "2"} <= {row["block"] for row in rows(folder / "blocks.csv")} <= set("1234")

@@ -22,6 +22,7 @@ HEADINGS = (
     "app CPU us",
     "db CPU us",
     "RSS MiB",
+    "round trips",
     "errors",
     "doubts",
 )
@@ -118,7 +119,7 @@ def _row(found: Findings, cell: Summary) -> list[str]:
     pair = found.primary(cell.key)
     alone = DASH if found.baselines.get(cell.key.setting) is None else "baseline"
     if cell.outcome != "ok":
-        return [cell.key.stack, cell.outcome, *[DASH] * 8, escaped(cell.flags)]
+        return [cell.key.stack, cell.outcome, *[DASH] * 9, escaped(cell.flags)]
     return [
         cell.key.stack,
         rate_text(cell),
@@ -128,6 +129,7 @@ def _row(found: Findings, cell: Summary) -> list[str]:
         number(cell.cost.app_cpu_us),
         number(cell.cost.db_cpu_us),
         number(cell.cost.rss_end_mib),
+        number(cell.wire.round_trips),
         f"{cell.error_pct:.3g} %" if cell.errors and cell.error_pct else "0",
         escaped("; ".join(filter(None, (cell.flags, pair.flags if pair else "")))),
     ]
