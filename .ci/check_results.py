@@ -44,6 +44,7 @@ MAY_BE_EMPTY = frozenset(
         "capacity_rps_lo",
         "capacity_rps_hi",
         "capacity_concurrency",
+        "via_cpu_us",  # only stacks with a via have one
     }
 )
 

@@ -25,3 +25,7 @@ class NothingMeasurable(HarnessError):
 
 class ServerFailed(HarnessError):
     """One stack's server did not start or did not answer; the other stacks go on."""
+
+
+class NotInstalled(ServerFailed):
+    """A program that one stack needs is not here; the other stacks go on."""

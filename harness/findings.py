@@ -210,7 +210,8 @@ def _same(matrix: Matrix, keys: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
     """Yield the cells of each setting that differ in the stack's name alone, the first first."""
     first: dict[tuple[object, ...], Key] = {}
     for key in keys:
-        what = (key.setting, key.adapter, key.lane, repr(matrix.stacks[key.stack].options))
+        stack = matrix.stacks[key.stack]
+        what = (key.setting, key.adapter, key.lane, stack.via, repr(stack.options))
         if what in first:
             yield first[what], key
         first.setdefault(what, key)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+Via = Literal["pgbouncer"]
 Lane = Literal["idiomatic", "matched"]
 Endpoint = Literal["users_get", "users_list", "users_insert", "books_list"]
 Schedule = Literal["interleaved", "sequential"]
@@ -41,13 +42,15 @@ class Stack:
     """An adapter plus its options, under a name: the thing compared.
 
     `options` are complete but for what a setting sweeps: the adapter's defaults,
-    its lane's preset, and what the matrix gives by hand, the later winning.
+    its lane's preset, and what the matrix gives by hand, the later winning. `via` is what
+    stands between it and the database.
     """
 
     name: str
     adapter: str
     lane: Lane
     options: Mapping[str, object]
+    via: Via | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +289,16 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooler:
+    """What the process between a stack and its database cost; None where there is none.
+
+    `via_cpu_us` is its CPU for each good answer of a block, warm-up included.
+    """
+
+    via_cpu_us: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One cell in one block: a row of `blocks.csv`.
 
@@ -327,6 +340,7 @@ class Observation:
     generators: int | None
     capacity: Capacity = Capacity()
     wire: Wire = Wire()
+    pooler: Pooler = Pooler()
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +364,7 @@ class Summary:
     open_loop: OpenLoop
     capacity: CapacitySummary = CapacitySummary()
     wire: Wire = Wire()
+    pooler: Pooler = Pooler()
 
 
 @dataclass(frozen=True, slots=True)

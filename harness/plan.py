@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count, product
 
 from harness.ceilings import NOOP, SHARE
-from harness.matrix import Group, Matrix
+from harness.matrix import Group, Matrix, via
 from harness.matrix.options import refusal
 from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
 
@@ -88,7 +88,8 @@ def stacks(matrix: Matrix, setting: Setting) -> list[Stack]:
 
 
 def _refusal(stack: Stack, setting: Setting) -> str | None:
-    return refusal(stack.adapter, options(stack, setting), setting.endpoint)
+    refused = refusal(stack.adapter, options(stack, setting), setting.endpoint)
+    return refused or via.refusal(stack.via, stack.options)
 
 
 def passes(matrix: Matrix) -> Iterator[tuple[int, list[Setting]]]:

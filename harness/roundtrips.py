@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from harness import plan
 from harness.bench import Bench
-from harness.ceilings import is_ceiling
 from harness.errors import BadInput, ServerFailed
 from harness.model import Observation, Setting, Stack, Wire
 from harness.traced import stories
+from harness.wire.story import Story
 
 Counts = dict[Hashable, int | None]
 
@@ -27,10 +27,10 @@ class RoundTrips:
 
     def credited(self, setting: Setting, rows: Sequence[Observation]) -> list[Observation]:
         """Return the rows of a block of `setting`, each with its round trips if they are known."""
-        stacks = self._bench.matrix.stacks
+        stacks = {each.name: each for each in plan.stacks(self._bench.matrix, setting)}
         return [
             row
-            if is_ceiling(row.key)
+            if row.key.stack not in stacks
             else replace(row, wire=Wire(self._counted.get(_what(stacks[row.key.stack], setting))))
             for row in rows
         ]
@@ -40,7 +40,7 @@ class RoundTrips:
         matrix = self._bench.matrix
         stacks = [
             stack
-            for stack in matrix.stacks_of(matrix.group(setting.group))
+            for stack in plan.stacks(matrix, setting)
             if matrix.run.round_trips and _what(stack, setting) not in self._counted
         ]
         if not stacks:
@@ -55,14 +55,17 @@ class RoundTrips:
         asked = {
             _what(stack, each): replace(each, pool_size=1)
             for each in plan.settings(matrix)
-            if stack in matrix.stacks_of(matrix.group(each.group))
-            and _served(stack, each) == _served(stack, setting)
+            for member in plan.stacks(matrix, each)
+            if _served(member, each) == _served(stack, setting)
         }
         try:
             told = await stories(self._bench, stack, list(asked.values()))
         except (BadInput, ServerFailed):  # the block says what is wrong with it
             return dict.fromkeys(asked)
-        return {what: story.totals.round_trips for what, story in zip(asked, told, strict=True)}
+        return {
+            what: story.totals.round_trips if isinstance(story, Story) else None
+            for what, story in zip(asked, told, strict=True)
+        }
 
 
 def _served(stack: Stack, setting: Setting) -> Hashable:

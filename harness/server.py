@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.database.pgbouncer import Bouncer
 from harness.errors import BadInput, ServerFailed
 from harness.processes import Processes, pin, tree
 
@@ -41,13 +42,17 @@ _KEPT_PG_VARIABLES = frozenset({"PGPASSWORD", "PGPASSFILE"})
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One stack's server, ready for requests. `pid` is Granian's own, above its workers."""
+    """One stack's server, ready for requests. `pid` is Granian's own, above its workers.
+
+    `bouncer` is the PgBouncer behind it, if there is one.
+    """
 
     name: str
     host: str
     port: int
     pid: int
     worker_pids: tuple[int, ...]
+    bouncer: Bouncer | None = None
 
     @property
     def url(self) -> str:

@@ -11,6 +11,7 @@ from harness.matrix import Matrix
 from harness.model import Setting, Stack
 from harness.processes import Processes, running
 from harness.server import serve
+from harness.via import way
 
 CONNECTIONS = 1024
 """What the server is made ready for: whoever loads it does not say beforehand."""
@@ -33,13 +34,14 @@ async def serve_stack(
     setting, stack = place(matrix, named(matrix, name))
     async with (
         prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench,
+        way(bench, stack, setting, bench.address, application_name(stack)) as found,
         serve(
             processes,
             name=name,
             adapter=stack.adapter,
             options=plan.options(stack, setting),
-            dsn=bench.address.dsn(application_name(stack)),
-            password=bench.address.password,
+            dsn=found.address.dsn(application_name(stack)),
+            password=found.address.password,
             workers=setting.workers,
             connections=CONNECTIONS,
             cpus=None,

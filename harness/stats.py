@@ -31,6 +31,7 @@ from harness.model import (
     Latency,
     Metric,
     Observation,
+    Pooler,
     Setting,
     Summary,
     Verdict,
@@ -149,6 +150,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         open_loop=arrivals.together(good),
         capacity=_capacity([row.capacity for row in good]),
         wire=Wire(_mean(row.wire.round_trips for row in rows)),
+        pooler=Pooler(_mean(row.pooler.via_cpu_us for row in good)),
     )
 
 

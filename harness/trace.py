@@ -5,7 +5,7 @@ from typing import get_args
 
 from harness import affinity
 from harness.bench import prepared
-from harness.errors import BadInput
+from harness.errors import BadInput, ServerFailed
 from harness.matrix import Matrix
 from harness.model import DEFAULT_LIMITS, Endpoint, Setting
 from harness.processes import Processes
@@ -27,7 +27,9 @@ async def trace(matrix: Matrix, name: str, endpoint: str, processes: Processes) 
         raise BadInput(f"{endpoint}: no such endpoint; there are {', '.join(ENDPOINTS)}")
     async with prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench:
         [story] = await stories(bench, stack, [_of(setting, known)])
-        return story
+    if isinstance(story, ServerFailed):
+        raise story
+    return story
 
 
 def _of(setting: Setting, endpoint: Endpoint) -> Setting:

@@ -10,6 +10,7 @@ from harness.block import application_name
 from harness.errors import BadInput, ServerFailed
 from harness.model import Setting, Stack
 from harness.server import Answer, Server, fetch, serve
+from harness.via import way
 from harness.wire.story import Story
 from harness.wire.tap import HOST, Tap, tapped
 
@@ -23,22 +24,27 @@ QUIET_S = 0.05
 OVER_WITHIN_S = 3.0
 
 
-async def stories(bench: Bench, stack: Stack, settings: Sequence[Setting]) -> list[Story]:
+async def stories(
+    bench: Bench, stack: Stack, settings: Sequence[Setting]
+) -> list[Story | ServerFailed]:
     """Serve `stack` as the first of `settings` says; return the story of a request of each.
 
-    One worker serves it, so that every request is seen. Raises `BadInput` when the
-    connections are encrypted, `ServerFailed` when the server does not start or answer.
+    Or, in its place, why it was not answered as it should be. One worker serves it, so that every request is seen. Raises `BadInput` when the
+    connections are encrypted, `ServerFailed` when the server does not start.
     """
     setting = replace(settings[0], workers=1)
-    address = bench.address
-    async with tapped(address.host, address.port) as tap:
-        through = replace(address, host=HOST, port=tap.port)
+    name = application_name(stack)
+    async with (
+        way(bench, stack, setting, bench.address, name) as found,
+        tapped(found.address.host, found.address.port) as tap,
+    ):
+        through = replace(found.address, host=HOST, port=tap.port)
         async with serve(
             bench.processes,
             name=stack.name,
             adapter=stack.adapter,
             options=plan.options(stack, setting),
-            dsn=through.dsn(application_name(stack)),
+            dsn=through.dsn(name),
             password=through.password,
             workers=1,
             connections=1,
@@ -49,7 +55,16 @@ async def stories(bench: Bench, stack: Stack, settings: Sequence[Setting]) -> li
                     f"{stack.name}: its connections are encrypted and cannot be listened to; "
                     "give a DSN with sslmode=disable"
                 )
-            return [await _story(bench, server, tap, stack, each) for each in settings]
+            return [await _told(bench, server, tap, stack, each) for each in settings]
+
+
+async def _told(
+    bench: Bench, server: Server, tap: Tap, stack: Stack, setting: Setting
+) -> Story | ServerFailed:
+    try:
+        return await _story(bench, server, tap, stack, setting)
+    except ServerFailed as error:
+        return error
 
 
 async def _story(bench: Bench, server: Server, tap: Tap, stack: Stack, setting: Setting) -> Story:

@@ -10,7 +10,17 @@ from harness import arrivals, histogram, observation
 from harness.load.capacity import Probe
 from harness.load.job import Arrivals, Slice, TargetAnswer
 from harness.matrix import Matrix, parse
-from harness.model import Cost, Errors, Key, Latency, Machine, Observation, OpenLoopBlock, Work
+from harness.model import (
+    Cost,
+    Errors,
+    Key,
+    Latency,
+    Machine,
+    Observation,
+    OpenLoopBlock,
+    Wire,
+    Work,
+)
 
 ENVIRONMENT: Mapping[str, Any] = {
     "affinity": {"app": [0], "database": [1], "load": [1]},
@@ -132,6 +142,7 @@ def an_observation(key: Key | None = None, block: int = 1, **fields: Any) -> Obs
         "work": a_work(),
         "open_loop": arrivals.CLOSED_BLOCK,
         "generators": 1,
+        "wire": Wire(3.0),
     }
     return Observation(key=key or a_key(), block=block, **ordinary | fields)
 

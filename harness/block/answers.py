@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.block.replication import Block
 from harness.ceilings import NOOP
-from harness.errors import ServerFailed
+from harness.errors import NotInstalled, ServerFailed
 from harness.model import Outcome, Stack
 from harness.observe.memory import rss_mib
 from harness.processes import tree
@@ -46,7 +46,8 @@ async def answered(
     found: dict[str, Live | Refused] = {}
     for stack, server in zip(stacks, servers, strict=True):
         if isinstance(server, ServerFailed):
-            found[stack.name] = Refused("failed", str(server))
+            outcome: Outcome = "unsupported" if isinstance(server, NotInstalled) else "failed"
+            found[stack.name] = Refused(outcome, str(server))
         elif isinstance(server, BaseException):
             raise server
         else:

@@ -9,13 +9,14 @@ from harness.block.answers import Live, Refused, alike, answered, verified
 from harness.block.load import give_load
 from harness.block.replication import Block, application_name, replication, served
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
-from harness.database import activity, pgbench
+from harness.database import activity, pgbench, pgbouncer
 from harness.database.counters import counters
 from harness.database.dataset import restore_users
 from harness.load.job import Answer, TargetAnswer
-from harness.model import Cost, Machine, Observation, Setting, Stack, key
+from harness.model import Cost, Machine, Observation, Pooler, Setting, Stack, key
 from harness.observation import NO_COST, NO_MACHINE, measured, unmeasured
 from harness.observe import noise
+from harness.observe.cpu import process_cpu_ns
 from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
 from harness.processes import tree
 from harness.together import together
@@ -29,6 +30,7 @@ class Loaded:
     answers: Mapping[str, TargetAnswer]
     memory: Mapping[str, Cost]
     machine: Machine
+    poolers: Mapping[str, Pooler]
 
 
 async def measure(
@@ -114,13 +116,33 @@ async def _loaded(
 ) -> Loaded:
     """Give the load, if there is anything to give it to, and read what it left in memory."""
     if not live and tool is None:
-        return Loaded(None, {}, {}, NO_MACHINE)
+        return Loaded(None, {}, {}, NO_MACHINE, {})
+    before = _bouncers_ns(live)
     answer, machine = await give_load(bench, block, live, tool, load_average)
+    after = _bouncers_ns(live)
     memory = {each.stack.name: await _memory(bench, each) for each in live}
     if tool is not None:
         clients = plan.connections(PGBENCH, block.setting)
         memory[PGBENCH.name] = replace(NO_COST, connections=clients)
-    return Loaded(answer, {each.name: each for each in answer.targets}, memory, machine)
+    answers = {each.name: each for each in answer.targets}
+    spent = {
+        name: Pooler(_each_us(before[name], after[name], answers[name].answered)) for name in after
+    }
+    return Loaded(answer, answers, memory, machine, spent)
+
+
+def _bouncers_ns(live: Sequence[Live]) -> Mapping[str, int | None]:
+    """Return the CPU time of the PgBouncers behind `live`, by stack."""
+    bouncers = {each.stack.name: each.server.bouncer for each in live}
+    return {
+        name: process_cpu_ns(found.pid) for name, found in bouncers.items() if found is not None
+    }
+
+
+def _each_us(before_ns: int | None, after_ns: int | None, answers: int) -> float | None:
+    if before_ns is None or after_ns is None or not answers:
+        return None
+    return (after_ns - before_ns) / 1000 / answers
 
 
 def _row(block: Block, stack: Stack, found: Live | Refused | None, loaded: Loaded) -> Observation:
@@ -131,7 +153,7 @@ def _row(block: Block, stack: Stack, found: Live | Refused | None, loaded: Loade
         return unmeasured(its_key, block.number, block.schedule, found.outcome, found.reason)
     answer = loaded.answer
     assert answer is not None
-    return measured(
+    row = measured(
         its_key,
         block.number,
         block.schedule,
@@ -142,6 +164,7 @@ def _row(block: Block, stack: Stack, found: Live | Refused | None, loaded: Loade
         machine=loaded.machine,
         generators=answer.generators,
     )
+    return replace(row, pooler=loaded.poolers.get(stack.name, row.pooler))
 
 
 def _of_the_database(loaded: Loaded) -> Mapping[str, TargetAnswer]:
@@ -161,10 +184,17 @@ def _asked(bench: Bench, block: Block, found: Mapping[str, Live | Refused]) -> w
     )
 
 
+async def _backends(bench: Bench, live: Live) -> list[int]:
+    """Return the pids of a stack's backends, on the database's machine."""
+    if live.server.bouncer is not None:
+        return await pgbouncer.backends(live.server.bouncer)
+    return await activity.backends(bench.address, application_name(live.stack))
+
+
 async def _memory(bench: Bench, live: Live) -> Cost:
     """Read what the processes of a stack hold now, at the end of load, pools still open."""
     pids = tree(live.server.pid)
-    backends = await activity.backends(bench.address, application_name(live.stack))
+    backends = await _backends(bench, live)
     return Cost(
         app_cpu_us=None,
         db_cpu_us=None,

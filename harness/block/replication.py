@@ -1,8 +1,8 @@
 """What a block is to do, and how its servers are started."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 
 from harness import endpoints, plan
 from harness.bench import Bench
@@ -10,6 +10,7 @@ from harness.ceilings import NOOP
 from harness.endpoints import Call
 from harness.model import Schedule, Setting, Stack
 from harness.server import Server, serve
+from harness.via import way
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +41,25 @@ def replication(
     )
 
 
-def served(bench: Bench, setting: Setting, stack: Stack) -> AbstractAsyncContextManager[Server]:
-    """Return the server of `stack` as an async context."""
-    return serve(
-        bench.processes,
-        name=stack.name,
-        adapter="adapters.noop" if stack == NOOP else stack.adapter,
-        options=plan.options(stack, setting),
-        dsn=bench.address.dsn(application_name(stack)),
-        password=bench.address.password,
-        workers=setting.workers,
-        connections=setting.concurrency,
-        cpus=bench.places.app,
-    )
+@contextlib.asynccontextmanager
+async def served(bench: Bench, setting: Setting, stack: Stack) -> AsyncIterator[Server]:
+    """Yield the server of `stack`, with what stands between it and the database."""
+    name = application_name(stack)
+    async with (
+        way(bench, stack, setting, bench.address, name) as found,
+        serve(
+            bench.processes,
+            name=stack.name,
+            adapter="adapters.noop" if stack == NOOP else stack.adapter,
+            options=plan.options(stack, setting),
+            dsn=found.address.dsn(name),
+            password=found.address.password,
+            workers=setting.workers,
+            connections=setting.concurrency,
+            cpus=bench.places.app,
+        ) as server,
+    ):
+        yield replace(server, bouncer=found.bouncer)
 
 
 def application_name(stack: Stack) -> str:

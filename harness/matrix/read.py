@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness import ceilings
 from harness.duration import format_duration
 from harness.errors import BadInput
-from harness.matrix import claims
+from harness.matrix import claims, via
 from harness.matrix.complaints import path as path_of
 from harness.matrix.complaints import said, unknown, worst
 from harness.matrix.matrix import Matrix
@@ -138,7 +138,12 @@ def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
                 "called; choose another name"
             )
         options = of_stack(section, f"stack[{index}]")
-        stacks[section.name] = Stack(section.name, section.adapter, section.lane, options)
+        refused = via.refusal(section.via, options)
+        if refused is not None:
+            raise BadInput(f"stack[{index}].{refused}")
+        stacks[section.name] = Stack(
+            section.name, section.adapter, section.lane, options, section.via
+        )
     return stacks
 
 

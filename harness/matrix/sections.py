@@ -31,7 +31,7 @@ from harness.matrix.values import (
     named,
     show,
 )
-from harness.model import Endpoint, Lane
+from harness.model import Endpoint, Lane, Via
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -142,6 +142,7 @@ class StackSection:
     ]
     lane: Annotated[Lane, expected('"idiomatic" or "matched"')] = "idiomatic"
     options: dict[str, Any] = field(default_factory=dict)
+    via: Annotated[Via, expected('"pgbouncer"')] | None = None
 
 
 EndpointName = Annotated[

@@ -25,6 +25,7 @@ def to_toml(matrix: Matrix) -> str:
                 "name": stack.name,
                 "adapter": stack.adapter,
                 "lane": stack.lane,
+                "via": stack.via,
                 "options": {k: v for k, v in stack.options.items() if k != "pool_size"},
             }
             for stack in matrix.stacks.values()

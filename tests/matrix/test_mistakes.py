@@ -17,7 +17,7 @@ STACK = '[[stack]]\nname = "a"\nadapter = "asyncpg_pool"\n'
 GROUP = '[[group]]\nname = "g"\nendpoint = ["users_get"]\n'
 RUN_KEYS = (
     "affinity, baseline, budget, ceilings, load, max_blocks, measure, min_blocks, name, "
-    "precision, schedule, seed, slice, timeout, warmup"
+    "precision, round_trips, schedule, seed, slice, timeout, warmup"
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'
 NAME = "expected a name of letters, digits and . _ + - (48 at most), got"
@@ -206,6 +206,14 @@ GROUPS = [
 ]
 
 STACKS = [
+    ('via = "pgpool"', 'via: expected "pgbouncer", got "pgpool"'),
+    (
+        'via = "pgbouncer"',
+        (
+            'options.prepared: expected false, as via is "pgbouncer": behind it '
+            "each transaction may have another connection, and finds nothing prepared there"
+        ),
+    ),
     ("options = [1]", "options: expected a table, got [1]"),
     ("options = { reset = [1] }", "options.reset: expected true or false, got [1]"),
     ("options = { reset = 1 }", "options.reset: expected true or false, got 1"),

@@ -258,3 +258,19 @@ def test_reading_a_document_leaves_it_as_it_was() -> None:
     document = a_document(run={"seed": 2})
     parse(document, "m")
     assert document == a_document(run={"seed": 2})
+
+
+def test_a_stack_that_prepares_nothing_may_go_through_pgbouncer() -> None:
+    stacks = [
+        {
+            "name": "bounced",
+            "adapter": "asyncpg_pool",
+            "options": {"statement_cache_size": 0},
+            "via": "pgbouncer",
+        },
+        {"name": "client-side", "adapter": "sqlalchemy_sync", "via": "pgbouncer"},
+        {"name": "straight", "adapter": "asyncpg_pool"},
+    ]
+    read = a_matrix(stack=stacks)
+    assert [stack.via for stack in read.stacks.values()] == ["pgbouncer", "pgbouncer", None]
+    assert parse(tomllib.loads(to_toml(read)), "m") == read

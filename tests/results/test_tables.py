@@ -46,7 +46,7 @@ CELLS = (
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
     "littles_law, outcome, flags, offered_rps, service_p50_ms, service_p99_ms, "
     "schedule_lag_p99_ms, late, dropped, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
-    "capacity_concurrency, capacity_limit, round_trips"
+    "capacity_concurrency, capacity_limit, round_trips, via_cpu_us"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 

@@ -40,8 +40,8 @@ CAPACITY = {
 }
 """Columns that load of another kind fills."""
 
-WIRE = {"round_trips"}
-"""Columns of what is counted when it is asked for."""
+WIRE = {"round_trips", "via_cpu_us"}
+"""Columns of what is counted when it is asked for, and of what stands between."""
 
 RUN = {
     "budget": "60s",
