@@ -29,8 +29,9 @@ async def stories(
 ) -> list[Story | ServerFailed]:
     """Serve `stack` as the first of `settings` says; return the story of a request of each.
 
-    Or, in its place, why it was not answered as it should be. One worker serves it, so that every request is seen. Raises `BadInput` when the
-    connections are encrypted, `ServerFailed` when the server does not start.
+    Or, in its place, why it was not answered as it should be. One worker serves it, so that
+    every request is seen. Raises `BadInput` when the connections are encrypted,
+    `ServerFailed` when the server does not start.
     """
     setting = replace(settings[0], workers=1)
     name = application_name(stack)

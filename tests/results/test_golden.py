@@ -139,7 +139,7 @@ def test_a_cell_of_errors_only_reads_zero_and_not_blank(folder: Path) -> None:
     assert (row["rps"], row["requests"], row["error_pct"]) == ("0", "0", "100")
     assert (row["rps_lo"], row["p50_ms"], row["app_cpu_us"]) == ("", "", "")
     assert (
-        "| broken | 0 | - |  | 0 % of noop | - | - | - | - | 64 | - | 100 % | errors |"
+        "| broken | 0 | - |  | 0 % of noop | - | - | - | - | 64 | 3 | 100 % | errors |"
         in (folder / "report.md").read_text()
     )
 
