@@ -276,6 +276,18 @@ class CapacitySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Distance:
+    """The round trips that were added to the database's own (`rtt_ms`); nothing where none were.
+
+    `rtt_measured_ms` is the mean of pings before and after the load; `rtt_loaded_ms` adds by how
+    much more the relay was late in the load, on the way there and back, than while pinged.
+    """
+
+    rtt_measured_ms: float | None = None
+    rtt_loaded_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One cell in one block: a row of `blocks.csv`.
 
@@ -316,6 +328,7 @@ class Observation:
     open_loop: OpenLoopBlock
     generators: int | None
     capacity: Capacity = Capacity()
+    distance: Distance = Distance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +351,7 @@ class Summary:
     flags: str
     open_loop: OpenLoop
     capacity: CapacitySummary = CapacitySummary()
+    distance: Distance = Distance()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from harness.model import (
     CapacitySummary,
     Comparison,
     Cost,
+    Distance,
     Errors,
     Key,
     Latency,
@@ -147,6 +148,10 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         flags=_flags(rows),
         open_loop=arrivals.together(good),
         capacity=_capacity([row.capacity for row in good]),
+        distance=Distance(
+            _mean(row.distance.rtt_measured_ms for row in good),
+            _mean(row.distance.rtt_loaded_ms for row in good),
+        ),
     )
 
 

@@ -7,20 +7,31 @@ from dataclasses import dataclass
 from harness import endpoints, plan
 from harness.bench import Bench
 from harness.ceilings import NOOP
+from harness.database.address import Address
 from harness.endpoints import Call
 from harness.model import Schedule, Setting, Stack
 from harness.server import Server, serve
 
+READY_WITHIN_S = 30.0
+"""How long a server may take to start where the database is near."""
+
+WARM_UP_TRIPS = 60
+"""Round trips, at most, in which an adapter opens a connection and runs every statement on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One replication of a setting. `generators` is how many processes give the load."""
+    """One replication of a setting.
+
+    `generators` is how many processes give the load, `database` where the stacks find it.
+    """
 
     setting: Setting
     number: int
     schedule: Schedule
     calls: Sequence[Call]
     generators: int
+    database: Address
 
     def calls_to(self, stack: Stack) -> Sequence[Call]:
         """Return the requests that make up the load on `stack`."""
@@ -37,21 +48,24 @@ def replication(
         plan.schedule(bench.matrix, setting, stacks, bench.room.available),
         endpoints.calls_of(setting, bench.matrix.database.users),
         generators,
+        bench.address,
     )
 
 
-def served(bench: Bench, setting: Setting, stack: Stack) -> AbstractAsyncContextManager[Server]:
+def served(bench: Bench, block: Block, stack: Stack) -> AbstractAsyncContextManager[Server]:
     """Return the server of `stack` as an async context."""
+    setting = block.setting
     return serve(
         bench.processes,
         name=stack.name,
         adapter="adapters.noop" if stack == NOOP else stack.adapter,
         options=plan.options(stack, setting),
-        dsn=bench.address.dsn(application_name(stack)),
-        password=bench.address.password,
+        dsn=block.database.dsn(application_name(stack)),
+        password=block.database.password,
         workers=setting.workers,
         connections=setting.concurrency,
         cpus=bench.places.app,
+        deadline_s=READY_WITHIN_S + setting.pool_size * WARM_UP_TRIPS * setting.rtt_ms / 1000,
     )
 
 

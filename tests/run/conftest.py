@@ -20,7 +20,7 @@ DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.1
 """Looking at processes costs CPU, which a run takes for a neighbour's."""
 
-BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift)\b")
+BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift|rtt)\b")
 """Why a busy machine may cost a cell its number: what no test of anything else may fail on."""
 
 OPEN_LOOP = {
@@ -38,7 +38,8 @@ CAPACITY = {
     "capacity_concurrency",
     "capacity_limit",
 }
-"""Columns that load of another kind fills."""
+DISTANCE = {"rtt_measured_ms", "rtt_loaded_ms"}
+"""Columns that load of another kind fills, or another place of the database."""
 
 RUN = {
     "budget": "60s",
