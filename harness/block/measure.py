@@ -129,6 +129,7 @@ async def _batch_at(
         loaded = await _loaded(bench, block, live, tool, load_average)
         await place.load_ended()
         bench.say("stopping")
+    await activity.end_backends(bench.address, names)
     after = await counters(bench.address, names)
     rows = [_row(block, stack, found.get(stack.name), loaded) for stack in stacks]
     if before is not None and after is not None:
