@@ -43,12 +43,8 @@ def test_both_are_measured_beside_the_stacks_and_leave_nothing(
         if cell["outcome"] != "ok":  # by noise alone
             assert any(BY_NOISE.match(each) for each in cell["flags"].split("; ")), cell
             continue
-        may = (
-            {"limit", "rate", "rps_lo", "rps_hi", "p99_ms", "flags"}
-            | OPEN_LOOP
-            | CAPACITY
-            | DISTANCE
-        )
+        may = {"limit", "rate", "options", "rps_lo", "rps_hi", "p99_ms", "flags"}
+        may |= OPEN_LOOP | CAPACITY | DISTANCE
         assert {k for k, v in cell.items() if v == ""} - may == EMPTY[cell["stack"]], cell
         assert cell["stack"] == "noop" or cell["connections"] == "3"
     pairs = rows(folder / "pairs.csv")
