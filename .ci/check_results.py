@@ -44,6 +44,8 @@ MAY_BE_EMPTY = frozenset(
         "capacity_rps_lo",
         "capacity_rps_hi",
         "capacity_concurrency",
+        "rtt_measured_ms",  # only groups with an rtt have one
+        "rtt_loaded_ms",
         "via_cpu_us",  # only stacks with a via have one
     }
 )

@@ -30,7 +30,7 @@ class Budget:
     def __init__(self, matrix: Matrix, began: float) -> None:
         self._matrix = matrix
         self._began = began
-        self._took_s: dict[tuple[int, bool], list[float]] = {}
+        self._took_s: dict[tuple[int, bool, float], list[float]] = {}
         self.load_s = 0.0
 
     def allows(self, setting: Setting) -> bool:
@@ -69,10 +69,11 @@ class Budget:
             return sum(known) / len(known)
         return plan.block_s(self._matrix, setting, BLOCK_OVERHEAD_S)
 
-    def _kind(self, setting: Setting) -> tuple[int, bool]:
-        """Return what decides how long a block takes: how many stacks, and if it searches."""
+    def _kind(self, setting: Setting) -> tuple[int, bool, float]:
+        """Return what decides how long a block takes: how many stacks, if it searches, how far."""
         group = self._matrix.group(setting.group)
-        return len(plan.stacks(self._matrix, setting)), group.slo is not None
+        stacks = len(plan.stacks(self._matrix, setting))
+        return stacks, group.slo is not None, setting.rtt_ms
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began

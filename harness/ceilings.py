@@ -6,7 +6,7 @@ baseline, never compared, never a reason for a run to fail.
 
 from dataclasses import replace
 
-from harness.model import Key, Observation, Stack
+from harness.model import Distance, Key, Observation, Stack
 
 NOOP = Stack("noop", "noop", "matched", {})
 """The same server asked for nothing that needs a database."""
@@ -41,5 +41,5 @@ def what_applies(row: Observation) -> Observation:
     """
     if row.key.stack == NOOP.name:
         cost = replace(row.cost, db_cpu_us=None, db_pss_mib=None, connections=None)
-        return replace(row, cost=cost)
+        return replace(row, cost=cost, distance=Distance())
     return replace(row, littles_law=None, generator_busy=None, lag_p99_ms=None, generators=None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from harness.arrivals import fell_behind
 from harness.model import Observation, Work
 from harness.thresholds import (
+    DISTANCE_OFF,
     DRIFT,
     ERROR_PCT_FLAG,
     FOREIGN_CPU_CORES,
@@ -93,6 +94,8 @@ def doubts(row: Observation) -> Doubts:
         invalid.append("window")
     if not _work_was_done(row.work):
         invalid.append("work")
+    if _is_elsewhere(row):
+        flags.append("rtt")
     if row.schedule == "sequential":
         flags.append("sequential")
     if fell_behind([row]):
@@ -113,6 +116,12 @@ def _work_was_done(work: Work) -> bool:
             (work.rows_most, work.rows),
         )
     )
+
+
+def _is_elsewhere(row: Observation) -> bool:
+    """Whether the database was nearer or further away than asked, before and after the load."""
+    measured_ms, asked_ms = row.distance.rtt_measured_ms, row.key.rtt_ms
+    return measured_ms is not None and abs(measured_ms - asked_ms) > DISTANCE_OFF * asked_ms
 
 
 def _behind_schedule(row: Observation) -> bool:

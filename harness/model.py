@@ -279,6 +279,18 @@ class CapacitySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Distance:
+    """The round trips that were added to the database's own (`rtt_ms`); nothing where none were.
+
+    `rtt_measured_ms` is the mean of pings before and after the load; `rtt_loaded_ms` adds by how
+    much more the relay was late in the load, on the way there and back, than while pinged.
+    """
+
+    rtt_measured_ms: float | None = None
+    rtt_loaded_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """What one warm request of a cell said to its database, counted once in a run.
 
@@ -339,6 +351,7 @@ class Observation:
     open_loop: OpenLoopBlock
     generators: int | None
     capacity: Capacity = Capacity()
+    distance: Distance = Distance()
     wire: Wire = Wire()
     pooler: Pooler = Pooler()
 
@@ -363,6 +376,7 @@ class Summary:
     flags: str
     open_loop: OpenLoop
     capacity: CapacitySummary = CapacitySummary()
+    distance: Distance = Distance()
     wire: Wire = Wire()
     pooler: Pooler = Pooler()
 

@@ -11,6 +11,7 @@ AXES = (
     ("rate", " req/s"),
     ("pool_size", " pooled"),
     ("workers", " workers"),
+    ("rtt_ms", " ms away"),
     ("options", ""),
 )
 """The fields of a setting that a matrix sweeps, and what is said behind their values."""
@@ -22,8 +23,8 @@ Values = Mapping[tuple[str, ...], set[object]]
 def names(among: Iterable[Setting]) -> dict[Setting, str]:
     """Name each setting by its group, its endpoint, and the axes that differ in the group's.
 
-    The group is left out where all are of one. A rate is said even when it is the only one:
-    it is another question.
+    The group is left out where all are of one. A rate and a distance are said even when
+    they are the only ones: that is another question.
     """
     every = list(dict.fromkeys(among))
     values: dict[tuple[str, ...], set[object]] = defaultdict(set)
@@ -43,10 +44,11 @@ def _name(setting: Setting, values: Values) -> str:
     parts: list[str] = [setting.endpoint]
     for axis, unit in AXES:
         value = getattr(setting, axis)
-        if axis == "rate" and value is not None:
-            parts.append(f"{value:g}{unit}")
+        said = f"{value:g}" if isinstance(value, float) else str(value)
+        if axis in ("rate", "rtt_ms") and value:
+            parts.append(f"{said}{unit}")
         elif len(values[_family(setting, axis)]) > 1:
-            parts.append("closed loop" if axis == "rate" else f"{value}{unit}")
+            parts.append("closed loop" if axis == "rate" else f"{said}{unit}")
     return ", ".join(parts)
 
 

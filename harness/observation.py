@@ -99,7 +99,8 @@ def measured(
         tried = Capacity(capacity_probes=probes.encode(searched.probes))
         row = replace(row, machine=machine, capacity=tried)
         return replace(row, by_class=by_class, first_errors=_messages(answer))
-    if not window_s:
+    hung = key.rate is None and not requests and not by_class.total
+    if not window_s or hung:
         said = "; ".join(f"{name}: {text}" for name, text in sorted(answer.messages.items()))
         reason = said or "no answer within any window"
         row = unmeasured(key, block, schedule, "failed", reason)

@@ -33,14 +33,17 @@ def settings(matrix: Matrix) -> list[Setting]:
 
 def _settings(group: Group) -> Iterator[Setting]:
     rates: Sequence[float | None] = group.rate or [None]
-    axes = product(group.endpoint, group.concurrency, rates, group.pool_size, group.workers)
-    for endpoint, concurrency, rate, pool_size, workers in axes:
+    axes = product(
+        group.endpoint, group.concurrency, rates, group.pool_size, group.workers, group.rtt
+    )
+    for endpoint, concurrency, rate, pool_size, workers, rtt in axes:
+        rtt_ms = round(1000 * rtt, 3)
         limits: Sequence[int | None] = [None]
         if endpoint in DEFAULT_LIMITS:
             limits = group.limit or [DEFAULT_LIMITS[endpoint]]
         for limit, options in product(limits, group.combinations):
             yield Setting(
-                group.name, endpoint, limit, concurrency, rate, pool_size, workers, 0.0, options
+                group.name, endpoint, limit, concurrency, rate, pool_size, workers, rtt_ms, options
             )
 
 

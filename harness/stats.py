@@ -26,6 +26,7 @@ from harness.model import (
     CapacitySummary,
     Comparison,
     Cost,
+    Distance,
     Errors,
     Key,
     Latency,
@@ -149,6 +150,10 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         flags=_flags(rows),
         open_loop=arrivals.together(good),
         capacity=_capacity([row.capacity for row in good]),
+        distance=Distance(
+            _mean(row.distance.rtt_measured_ms for row in good),
+            _mean(row.distance.rtt_loaded_ms for row in good),
+        ),
         wire=Wire(_mean(row.wire.round_trips for row in rows)),
         pooler=Pooler(_mean(row.pooler.via_cpu_us for row in good)),
     )

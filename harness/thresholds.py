@@ -62,6 +62,10 @@ DB_CPU_LEAST_US = 5.0
 """Per good answer. The shortest statement costs a backend two system calls and an execution,
 15 us on a fast machine: a stack whose backends used less did not ask for most of its answers."""
 
+DISTANCE_OFF = 0.10
+"""Of the round-trip time that was asked for, by which the one that was measured may differ. Drivers
+differ by whole round trips: a tenth of one leaves them in their order."""
+
 DRIFT = 0.10
 """req/s of the last third of the slices against the first, as a fraction, beyond what their
 scatter explains: a cell that still speeds up or slows down by more was not warm, its server

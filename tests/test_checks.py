@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Doubts, checked, disturbed, doubts
-from harness.model import Latency, OpenLoop, OpenLoopBlock
+from harness.model import Distance, Latency, OpenLoop, OpenLoopBlock
 from harness.observation import NO_LATENCY, NO_MACHINE, NO_WORK, unmeasured
 from harness.results.doubts import MEANINGS
 from tests.factories import a_cost, a_key, a_machine, a_work, an_observation, some_errors
@@ -27,6 +27,23 @@ def scheduled(offered_rps: float, schedule_lag_p99_ms: float | None) -> OpenLoop
 
 def invalid(name: str) -> Doubts:
     return Doubts(invalid=(name,))
+
+
+@pytest.mark.parametrize(
+    ("asked_ms", "measured_ms", "found"),
+    [
+        (0.0, None, CLEAN),
+        (5.0, 4.5, CLEAN),
+        (5.0, 5.5, CLEAN),
+        (5.0, 4.4, flag("rtt")),
+        (5.0, 5.6, flag("rtt")),
+    ],
+)
+def test_a_distance_that_is_not_the_one_asked_for_is_flagged(
+    asked_ms: float, measured_ms: float | None, found: Doubts
+) -> None:
+    row = an_observation(a_key(rtt_ms=asked_ms), distance=Distance(measured_ms, 99.0))
+    assert doubts(row) == found
 
 
 @pytest.mark.parametrize(
@@ -171,7 +188,8 @@ def test_every_doubt_has_its_words() -> None:
     )
     failing = an_observation(by_class=some_errors(reset=999), generator_busy=0.9, lag_p99_ms=2.0)
     behind = an_observation(a_key(rate=2000.0), open_loop=scheduled(2000.0, 9.0), littles_law=0.5)
-    found = [doubts(each) for each in (bad, failing, behind)]
+    elsewhere = an_observation(a_key(rtt_ms=5.0), distance=Distance(9.0, 9.0))
+    found = [doubts(each) for each in (bad, failing, behind, elsewhere)]
     names = {name for each in found for name in (*each.flags, *each.invalid)}
     # One is found before there is load, the other of a ratio.
     assert names == MEANINGS.keys() - {"same_answer", "fragile"}

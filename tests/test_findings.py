@@ -201,6 +201,14 @@ def test_a_rate_is_always_said_and_its_absence_where_others_have_one() -> None:
     assert setting_text(closed, [closed, slow]) == "users_get, closed loop"
 
 
+def test_a_distance_is_always_said_and_its_absence_where_others_have_one() -> None:
+    near = a_key().setting
+    far = replace(near, rtt_ms=0.5)
+    assert setting_text(far, [far]) == "users_get, 0.5 ms away"
+    assert setting_text(near, [near]) == "users_get"
+    assert setting_text(near, [near, far]) == "users_get, 0 ms away"
+
+
 def speed(*rows: Observation, matrix: Matrix = THREE) -> str:
     return sentences(found(*rows, matrix=matrix))[0]
 

@@ -39,6 +39,12 @@ def test_a_rate_is_an_axis_and_without_one_the_loop_is_closed() -> None:
     assert {each.rate for each in plan.settings(a_matrix(group=[AXES]))} == {None}
 
 
+def test_a_distance_is_an_axis_in_milliseconds_and_without_one_there_is_none() -> None:
+    group = {"name": "g", "endpoint": ["users_get"], "rtt": ["0ms", "0.7ms", "0.02s"]}
+    assert [each.rtt_ms for each in plan.settings(a_matrix(group=[group]))] == [0.0, 0.7, 20.0]
+    assert {each.rtt_ms for each in plan.settings(a_matrix(group=[AXES]))} == {0.0}
+
+
 def test_only_list_endpoints_have_a_limit_and_its_axis() -> None:
     group = {"name": "g", "endpoint": ["users_get", "users_list", "books_list"], "limit": [1, 5]}
     found = [(each.endpoint, each.limit) for each in plan.settings(a_matrix(group=[group]))]

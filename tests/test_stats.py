@@ -17,6 +17,7 @@ from harness.model import (
     CapacityLimit,
     CapacitySummary,
     Comparison,
+    Distance,
     Key,
     Observation,
     Verdict,
@@ -190,6 +191,15 @@ def test_percentiles_are_of_all_latencies_of_the_cell() -> None:
 def test_p99_is_blank_when_a_block_had_under_a_thousand(requests: list[int], blank: bool) -> None:
     rows = [an_observation(BASE, n, requests=each) for n, each in enumerate(requests, 1)]
     assert (stats.summarise(rows).latency.p99_ms is None) == blank
+
+
+def test_a_distance_is_the_mean_over_blocks_and_none_where_there_was_none() -> None:
+    rows = [
+        an_observation(BASE, 1, distance=Distance(4.5, 5.5)),
+        an_observation(BASE, 2, distance=Distance(5.5, None)),
+    ]
+    assert stats.summarise(rows).distance == Distance(5.0, 5.5)
+    assert stats.summarise([an_observation(BASE)]).distance == Distance()
 
 
 def at_capacity(*found: tuple[float, int, CapacityLimit]) -> list[Observation]:

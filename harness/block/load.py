@@ -19,7 +19,7 @@ from harness.load.pace import Pace
 from harness.load.process import carry_out
 from harness.load.search import longest_s
 from harness.matrix import Matrix
-from harness.model import Machine, Setting
+from harness.model import Machine
 from harness.observe import noise
 from harness.processes import tree
 
@@ -69,7 +69,7 @@ def _job(bench: Bench, block: Block, live: Sequence[Live], tool: str | None) -> 
             seed=run.seed,
             pace=paced,
             slo=bench.matrix.group(setting.group).slo,
-            pgbench=None if tool is None else _pgbench(bench, setting, tool, Path(folder)),
+            pgbench=None if tool is None else _pgbench(bench, block, tool, Path(folder)),
         )
 
 
@@ -118,14 +118,15 @@ def _target(block: Block, live: Live) -> Target:
     )
 
 
-def _pgbench(bench: Bench, setting: Setting, tool: str, folder: Path) -> PgbenchTarget:
-    section, clients = bench.matrix.database, plan.connections(PGBENCH, setting)
+def _pgbench(bench: Bench, block: Block, tool: str, folder: Path) -> PgbenchTarget:
+    section, setting = bench.matrix.database, block.setting
+    clients = plan.connections(PGBENCH, setting)
     (folder / pgbench.SCRIPT).write_text(pgbench.script(setting, users=section.users))
     argv = pgbench.command(
         tool,
         setting,
         books=section.books,
-        dsn=bench.address.dsn(application_name(PGBENCH)),
+        dsn=block.database.dsn(application_name(PGBENCH)),
         clients=clients,
         folder=folder,
     )

@@ -1,6 +1,7 @@
 """A block from its first server's start to its last one's end; what it found, a row a stack."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import plan, work
@@ -12,6 +13,8 @@ from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
 from harness.database import activity, pgbench, pgbouncer
 from harness.database.counters import counters
 from harness.database.dataset import restore_users
+from harness.distance.far import Place, at_distance
+from harness.distance.ping import NAME as PING
 from harness.load.job import Answer, TargetAnswer
 from harness.model import Cost, Machine, Observation, Pooler, Setting, Stack, key
 from harness.observation import NO_COST, NO_MACHINE, measured, unmeasured
@@ -58,9 +61,10 @@ async def verify(bench: Bench, setting: Setting) -> Mapping[str, Live | Refused]
     stacks = plan.stacks(bench.matrix, setting)
     block = replication(bench, setting, stacks, 0, 1)
     found: dict[str, Live | Refused] = {}
-    for batch in _batches(block, stacks):
-        async with together([served(bench, setting, stack) for stack in batch]) as servers:
-            found |= await answered(block, batch, servers)
+    async with placed(bench, block) as (block, _):
+        for batch in _batches(block, stacks):
+            async with together([served(bench, block, stack) for stack in batch]) as servers:
+                found |= await answered(block, batch, servers)
     refused = plan.refusals(bench.matrix, setting)
     return {
         **alike(block, found),
@@ -89,26 +93,52 @@ def _batches(block: Block, stacks: Sequence[Stack]) -> list[Sequence[Stack]]:
     return [stacks] if block.schedule == "interleaved" else [[stack] for stack in stacks]
 
 
+@contextlib.asynccontextmanager
+async def placed(bench: Bench, block: Block) -> AsyncIterator[tuple[Block, Place]]:
+    """Yield the block with its database as far away as its setting says, and that place.
+
+    A relay, if it takes one, is kept from the app's CPUs: it is no part of a stack.
+    """
+    rtt_ms, cpus = block.setting.rtt_ms, bench.places.load
+    if rtt_ms:
+        bench.say(f"putting the database {rtt_ms:g} ms away")
+    async with at_distance(bench.address, rtt_ms, bench.processes, cpus) as place:
+        yield replace(block, database=place.address), place
+
+
 async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
     """Measure the stacks, and the ceilings, that are up at the same time."""
+    async with placed(bench, block) as (block, place):
+        rows = await _batch_at(bench, block, stacks, place)
+        distance = await place.distance()
+    rows = [replace(row, distance=distance) if row.outcome == "ok" else row for row in rows]
+    return [what_applies(row) if is_ceiling(row.key) else row for row in rows]
+
+
+async def _batch_at(
+    bench: Bench, block: Block, stacks: Sequence[Stack], place: Place
+) -> list[Observation]:
     with_server = [stack for stack in stacks if stack != PGBENCH]
     tool = bench.pgbench if PGBENCH in stacks else None
     bench.say(f"starting {len(with_server)} server{'s' * (len(with_server) > 1)}")
-    load_average, names = noise.load_average(), [application_name(each) for each in stacks]
+    load_average, names = noise.load_average(), [*map(application_name, stacks), PING]
     before = await counters(bench.address, names)
-    async with together([served(bench, block.setting, each) for each in with_server]) as servers:
+    async with together([served(bench, block, each) for each in with_server]) as servers:
         bench.say("checking answers")
         found = await verified(block, with_server, servers)
         live = [each for each in found.values() if isinstance(each, Live)]
+        await place.load_begins()
         loaded = await _loaded(bench, block, live, tool, load_average)
+        await place.load_ended()
         bench.say("stopping")
+    await activity.end_backends(bench.address, names)
     after = await counters(bench.address, names)
     rows = [_row(block, stack, found.get(stack.name), loaded) for stack in stacks]
     if before is not None and after is not None:
         rows = work.credited(
             rows, _of_the_database(loaded), after.since(before), _asked(bench, block, found)
         )
-    return [what_applies(row) if is_ceiling(row.key) else row for row in rows]
+    return rows
 
 
 async def _loaded(

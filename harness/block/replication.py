@@ -7,21 +7,32 @@ from dataclasses import dataclass, replace
 from harness import endpoints, plan
 from harness.bench import Bench
 from harness.ceilings import NOOP
+from harness.database.address import Address
 from harness.endpoints import Call
 from harness.model import Schedule, Setting, Stack
 from harness.server import Server, serve
 from harness.via import way
 
+READY_WITHIN_S = 30.0
+"""How long a server may take to start where the database is near."""
+
+WARM_UP_TRIPS = 60
+"""Round trips, at most, in which an adapter opens a connection and runs every statement on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One replication of a setting. `generators` is how many processes give the load."""
+    """One replication of a setting.
+
+    `generators` is how many processes give the load, `database` where the stacks find it.
+    """
 
     setting: Setting
     number: int
     schedule: Schedule
     calls: Sequence[Call]
     generators: int
+    database: Address
 
     def calls_to(self, stack: Stack) -> Sequence[Call]:
         """Return the requests that make up the load on `stack`."""
@@ -38,15 +49,16 @@ def replication(
         plan.schedule(bench.matrix, setting, stacks, bench.room.available),
         endpoints.calls_of(setting, bench.matrix.database.users),
         generators,
+        bench.address,
     )
 
 
 @contextlib.asynccontextmanager
-async def served(bench: Bench, setting: Setting, stack: Stack) -> AsyncIterator[Server]:
+async def served(bench: Bench, block: Block, stack: Stack) -> AsyncIterator[Server]:
     """Yield the server of `stack`, with what stands between it and the database."""
-    name = application_name(stack)
+    name, setting = application_name(stack), block.setting
     async with (
-        way(bench, stack, setting, bench.address, name) as found,
+        way(bench, stack, setting, block.database, name) as found,
         serve(
             bench.processes,
             name=stack.name,
@@ -57,6 +69,7 @@ async def served(bench: Bench, setting: Setting, stack: Stack) -> AsyncIterator[
             workers=setting.workers,
             connections=setting.concurrency,
             cpus=bench.places.app,
+            deadline_s=READY_WITHIN_S + setting.pool_size * WARM_UP_TRIPS * setting.rtt_ms / 1000,
         ) as server,
     ):
         yield replace(server, bouncer=found.bouncer)

@@ -1,6 +1,9 @@
 """What the database says of itself: its facts, and which backends belong to which stack."""
 
+import asyncio
 import platform
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -20,6 +23,18 @@ RECORDED_SETTINGS = (
     "work_mem",
 )
 """The settings that move these endpoints' numbers, recorded in `env.json`."""
+
+GO_WITHIN_S, END_WITHIN_S = 0.5, 2.0
+"""For backends whose clients have gone, and then for those that were told to go."""
+
+POLL_S = 0.02
+
+OURS = """
+FROM pg_stat_activity
+WHERE application_name = ANY(%s) AND datname = current_database() AND usename = current_user
+"""
+LIVING = f"SELECT count(*) {OURS}"
+END = f"SELECT pg_terminate_backend(pid) {OURS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,24 @@ async def backends(address: Address, application_name: str) -> list[int]:
             (application_name,),
         )
         return [int(str(pid)) for (pid,) in await rows.fetchall()]
+
+
+async def end_backends(address: Address, application_names: Sequence[str]) -> None:
+    """Return when no backend of these names is left in this database; those that stay are ended.
+
+    A backend goes with its client, but not in the middle of a statement: of that it learns
+    when it has an answer to send.
+    """
+    async with await address.connect() as connection:
+        begun = time.monotonic()
+        names = (list(application_names),)
+        while await (await connection.execute(LIVING, names)).fetchone() != (0,):
+            passed_s = time.monotonic() - begun
+            if passed_s > GO_WITHIN_S + END_WITHIN_S:
+                return
+            if passed_s > GO_WITHIN_S:
+                await connection.execute(END, names)
+            await asyncio.sleep(POLL_S)
 
 
 async def local_postmaster(address: Address) -> int | None:

@@ -179,6 +179,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._active and connected and self._due_ns < limit_ns:
             self._fail_and_leave("timeout", f"no answer within {self._timeout_s:g} s")
 
+    def abandon(self) -> None:
+        """Leave what is in flight, which is no failure: nobody waited for it long enough."""
+        if self._active:
+            self._leave()
+            self._rest()
+
     def record_with(self, record: Callable[[int], None]) -> None:
         """Record with `record` from now on, and tell the owner of nothing."""
         self._awaited = False

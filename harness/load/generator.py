@@ -69,7 +69,9 @@ async def fire_with(job: Job, followers: Sequence[crew.Channel]) -> Answer:
         with ticking(job.timeout_s, [each.end_overdue for each in loaders]):
             least_s = min(job.slice_s, job.warmup_s)
             await give(job.rounds, job.warmup_s, least_s, [each.warm for each in loaders], shares)
-        slice_s = real_slice_s(job.slice_s, [each.warmup_median_ns for each in loaders])
+        # Of a server that hardly answers, 20 latencies would be minutes.
+        most_s = job.measure_s + job.timeout_s / 2
+        slice_s = real_slice_s(job.slice_s, [each.warmup_median_ns for each in loaders], most_s)
         with ticking(job.timeout_s, [*(each.end_overdue for each in loaders), lag.tick]):
             searched: Sequence[TargetAnswer] = ()
             if job.slo is None:

@@ -12,6 +12,14 @@ from harness.load.connection import Connection
 from harness.load.job import Slice, Target, TargetAnswer
 from harness.load.tally import Tally
 
+WARM_UP_DRAIN_S = 2.0
+"""For what is in flight at the end of a warm-up slice. Its latencies are wanted, for the length of
+the slices that count; a server that needs longer is measured all the same."""
+
+OVERRUN = 1.5
+"""Slices that one may take with its drain before the target is charged for its time: until then
+all targets get equally many."""
+
 LEAST_WINDOW = 0.5
 """Of a slice. A window that opens late is kept open for this much of one: its length must
 not depend on how late the slowest first answer was."""
@@ -97,9 +105,8 @@ class Loader:
         begun_s = time.monotonic()
         self._start()
         await asyncio.sleep(slice_s)
-        await self._stop()
-        # What lasted no longer than it should is charged alike to all targets.
-        return slice_s if self._warm_up_ns else max(slice_s, time.monotonic() - begun_s)
+        await self._stop(min(self._timeout_s, WARM_UP_DRAIN_S))
+        return charged_s(slice_s, time.monotonic() - begun_s)
 
     async def measure(self, slice_s: float) -> float:
         """Give a slice of load, and keep what it did; the seconds of load to charge for it.
@@ -110,6 +117,9 @@ class Loader:
         slowest first answer. Then it closes by the rule it opened by: when every connection
         has had one more. Closed by a clock instead, it would lose on average half an answer
         of every connection whose answers come together, and more to slower servers.
+
+        The slice is over when every connection is at rest, or a timeout after its length at
+        the latest: what is in flight then is abandoned.
         """
         self._tally.counting = True
         begun_s = time.monotonic()
@@ -123,10 +133,10 @@ class Loader:
         closing = await self._all_answer_within(slice_s)
         self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
-        await self._stop()
+        await self._stop(begun_s + slice_s + self._timeout_s - time.monotonic())
         self._tally.counting = False
         self._forget()
-        return slice_s if late_s < slice_s else late_s + window_s
+        return charged_s(slice_s, time.monotonic() - begun_s)
 
     async def probe(self, to_go_s: Callable[[float, int], float], limit_s: float) -> None:
         """Give load for one window, that of a slice, which lasts until `to_go_s` says 0.
@@ -268,14 +278,24 @@ class Loader:
         self._forgotten += len(self._unwanted_ns)
         del self._unwanted_ns[:]
 
-    async def _stop(self) -> None:
-        """Drain: each request in flight ends with its answer or its timeout."""
+    async def _stop(self, limit_s: float | None = None) -> None:
+        """Drain: each request in flight ends with its answer or its timeout, if there is time."""
         for each in self._connections:
             each.stop()
         if self._awaiting_rest:
             self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
+            await asyncio.wait(
+                [self._drained], timeout=None if limit_s is None else max(0, limit_s)
+            )
+            if not self._drained.done():
+                for each in self._connections:
+                    each.abandon()
             self._drained = None
+
+
+def charged_s(slice_s: float, took_s: float) -> float:
+    """Return what a target is charged for a slice: its length, or its time if that is far more."""
+    return slice_s if took_s < OVERRUN * slice_s else took_s
 
 
 def _difference(opening_ns: int | None, closing_ns: int | None) -> int | None:

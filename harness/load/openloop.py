@@ -17,7 +17,7 @@ from dataclasses import replace
 from harness.load.alarm import Alarm, alarm
 from harness.load.connection import Connection, ignore
 from harness.load.job import Arrivals, Slice, Target, TargetAnswer
-from harness.load.loader import Clocks, little_endian, median
+from harness.load.loader import WARM_UP_DRAIN_S, Clocks, charged_s, little_endian, median
 from harness.load.pace import Pace, offsets_ns
 from harness.load.tally import Tally
 
@@ -92,9 +92,14 @@ class OpenLoader:
         await asyncio.sleep(slice_s)
         for each in self._clients:
             each.connection.stop()
-        await self._until_all_free()
+        try:
+            async with asyncio.timeout(min(self._timeout_s, WARM_UP_DRAIN_S)):
+                await self._until_all_free()
+        except TimeoutError:
+            for each in self._clients:
+                each.connection.abandon()
         self._record(ignore)
-        return slice_s if self._warm_up_ns else max(slice_s, time.monotonic() - begun_s)
+        return charged_s(slice_s, time.monotonic() - begun_s)
 
     async def measure(self, slice_s: float) -> float:
         """Give the next stretch of the schedule; the seconds to charge for it.

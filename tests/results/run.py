@@ -11,7 +11,16 @@ from harness import ceilings, histogram
 from harness.checks import checked
 from harness.load.capacity import Probe
 from harness.matrix import Matrix
-from harness.model import Capacity, CapacityLimit, Endpoint, Key, Latency, Observation, Wire
+from harness.model import (
+    Capacity,
+    CapacityLimit,
+    Distance,
+    Endpoint,
+    Key,
+    Latency,
+    Observation,
+    Wire,
+)
 from harness.observation import NO_COST, NO_LATENCY, unmeasured
 from harness.probes import encode
 from tests.factories import (
@@ -80,6 +89,12 @@ def the_matrix() -> Matrix:
                 "stacks": ["plain", "quick", "alike", "broken"],
                 "slo": "p99<50ms",
             },
+            {
+                "name": "far",
+                "endpoint": ["users_get"],
+                "stacks": ["plain", "quick"],
+                "rtt": ["5ms"],
+            },
         ],
     )
 
@@ -123,6 +138,7 @@ def the_observations() -> list[Observation]:
         *_alone(),
         *_steady(),
         *_capacity(),
+        *_far(),
     ]
 
 
@@ -247,6 +263,16 @@ def scheduled(
             ),
         )
     )
+
+
+def _far() -> Iterator[Observation]:
+    """Three blocks of two at a distance, one of them at another than was asked for."""
+    for block, measured_ms in enumerate((5.02, 5.81, 4.97), 1):
+        distance = Distance(measured_ms, measured_ms + 0.4)
+        for name, rate in (("plain", 600.0 + block), ("quick", 700.0)):
+            yield row(
+                cell("far", "users_get", name, rtt_ms=5.0), block, rate, 300.0, distance=distance
+            )
 
 
 def _capacity() -> Iterator[Observation]:

@@ -269,4 +269,4 @@ def test_a_setting_without_ceilings_has_no_column_for_them(folder: Path) -> None
         if "| stack | req/s" in line
     ]
     with_column = [line for line in headings if "of ceiling" in line]
-    assert (len(headings), len(with_column)) == (7, 2)
+    assert (len(headings), len(with_column)) == (8, 2)

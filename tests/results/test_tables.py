@@ -16,6 +16,7 @@ from harness.model import (
     CapacityLimit,
     Comparison,
     Cost,
+    Distance,
     Endpoint,
     Errors,
     Key,
@@ -46,7 +47,8 @@ CELLS = (
     "rss_idle_mib, rss_end_mib, rss_peak_mib, pss_end_mib, db_pss_mib, connections, "
     "littles_law, outcome, flags, offered_rps, service_p50_ms, service_p99_ms, "
     "schedule_lag_p99_ms, late, dropped, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
-    "capacity_concurrency, capacity_limit, round_trips, via_cpu_us"
+    "capacity_concurrency, capacity_limit, rtt_measured_ms, rtt_loaded_ms, round_trips, "
+    "via_cpu_us"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 
@@ -127,6 +129,7 @@ OBSERVATIONS = st.builds(
         Capacity, NUMBER, st.none() | COUNT, st.sampled_from(get_args(CapacityLimit)), TEXT
     ),
     generators=st.none() | COUNT,
+    distance=st.builds(Distance, NUMBER, NUMBER),
 )
 
 
@@ -202,7 +205,7 @@ def swapped(before: str, after: str) -> str:
             swapped(",users_get,", ",users,"),
             "line 2: endpoint: 'users' is none of users_get, users_list, users_insert, books_list",
         ),
-        (row_text() + "x" * 200_000 + "\n", "line 3: expected 78 fields, got 1"),
+        (row_text() + "x" * 200_000 + "\n", f"line 3: expected {COLUMNS} fields, got 1"),
     ],
 )
 def test_a_damaged_file_is_refused_by_its_line(text: str, said: str) -> None:

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import tomli_w
 
+from tests.conftest import Database
+
 DEADLINE_S = 60.0
+PASSWORD = "correct-horse-battery"
 LOOK_EVERY_S = 0.1
 """Looking at processes costs CPU, which a run takes for a neighbour's."""
 
-BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift)\b")
+BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift|rtt)\b")
 """Why a busy machine may cost a cell its number: what no test of anything else may fail on."""
 
 OPEN_LOOP = {
@@ -38,7 +42,8 @@ CAPACITY = {
     "capacity_concurrency",
     "capacity_limit",
 }
-"""Columns that load of another kind fills."""
+DISTANCE = {"rtt_measured_ms", "rtt_loaded_ms"}
+"""Columns that load of another kind fills, or another place of the database."""
 
 WIRE = {"round_trips", "via_cpu_us"}
 """Columns of what is counted when it is asked for, and of what stands between."""
@@ -190,3 +195,39 @@ def matrix(tmp_path: Path) -> Callable[..., str]:
         return name
 
     return write
+
+
+@dataclass(frozen=True)
+class Own:
+    """A database of its own, whose owner has a password."""
+
+    dsn: str
+    admin: "psycopg.Connection[tuple[object, ...]]"
+
+    def schemas(self) -> set[object]:
+        rows = self.admin.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")
+        return {name for (name,) in rows}
+
+    def backends(self) -> list[object]:
+        """Return the application names of the stacks' backends."""
+        rows = self.admin.execute(
+            "SELECT application_name FROM pg_stat_activity"
+            " WHERE application_name LIKE 'harness-%' AND datname = current_database()"
+        )
+        return [name for (name,) in rows]
+
+
+@pytest.fixture
+def own(database: Database) -> Iterator[Own]:
+    address = database.address
+    main = psycopg.connect(database.dsn, password=database.password, autocommit=True)
+    with main:
+        main.execute(f"CREATE ROLE somebody LOGIN PASSWORD '{PASSWORD}'")
+        main.execute("CREATE DATABASE theirs OWNER somebody")
+        place = f"{address.host}:{address.port}/theirs"
+        with psycopg.connect(
+            f"postgresql://somebody@{place}", password=PASSWORD, autocommit=True
+        ) as admin:
+            yield Own(f"postgresql://somebody:{PASSWORD}@{place}", admin)
+        main.execute("DROP DATABASE theirs WITH (FORCE)")
+        main.execute("DROP ROLE somebody")

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.run.conftest import BY_NOISE, CAPACITY, OPEN_LOOP, WIRE, Start
+from tests.run.conftest import BY_NOISE, CAPACITY, DISTANCE, OPEN_LOOP, WIRE, Start
 
 Matrix = Callable[..., str]
 ON = {"ceilings": True}
@@ -44,7 +44,7 @@ def test_both_are_measured_beside_the_stacks_and_leave_nothing(
             assert any(BY_NOISE.match(each) for each in cell["flags"].split("; ")), cell
             continue
         may = {"limit", "rate", "options", "rps_lo", "rps_hi", "p99_ms", "flags"}
-        may |= OPEN_LOOP | CAPACITY | WIRE
+        may |= OPEN_LOOP | CAPACITY | DISTANCE | WIRE
         assert {k for k, v in cell.items() if v == ""} - may == EMPTY[cell["stack"]], cell
         assert cell["stack"] == "noop" or cell["connections"] == "3"
     pairs = rows(folder / "pairs.csv")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.conftest import CAPACITY, OPEN_LOOP, Start, as_measured
+from tests.run.conftest import CAPACITY, DISTANCE, OPEN_LOOP, Start, as_measured
 
 CELLS = (
     "group,endpoint,stack,adapter,lane,limit,concurrency,rate,pool_size,workers,rtt_ms,options,"
@@ -19,7 +19,7 @@ CELLS = (
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
     "db_pss_mib,connections,littles_law,outcome,flags,offered_rps,service_p50_ms,service_p99_ms,"
     "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
-    "capacity_concurrency,capacity_limit,round_trips,via_cpu_us"
+    "capacity_concurrency,capacity_limit,rtt_measured_ms,rtt_loaded_ms,round_trips,via_cpu_us"
 )
 
 ROUND_TRIPS = {
@@ -65,7 +65,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
         alone = cell["blocks"] == "1"
         assert not alone or "invalid" in cell["flags"]
         may_be_empty = {"rate", "limit", "options", "flags", "p99_ms", "via_cpu_us"}
-        may_be_empty |= OPEN_LOOP | CAPACITY
+        may_be_empty |= OPEN_LOOP | CAPACITY | DISTANCE
         may_be_empty |= {"rps_lo", "rps_hi"} if alone else set()
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"

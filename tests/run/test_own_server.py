@@ -1,8 +1,7 @@
 """A server of the user's own: measured in a schema of ours, and left as it was."""
 
 import csv
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -11,38 +10,9 @@ import pytest
 from harness.database import pgbench
 from harness.database.dataset import LOCK_KEY, MARKER
 from tests.conftest import Database
-from tests.run.conftest import Start, as_measured
+from tests.run.conftest import PASSWORD, Own, Start, as_measured
 
 Matrix = Callable[..., str]
-PASSWORD = "correct-horse-battery"
-
-
-@dataclass(frozen=True)
-class Own:
-    """A database of its own, whose owner has a password."""
-
-    dsn: str
-    admin: "psycopg.Connection[tuple[object, ...]]"
-
-    def schemas(self) -> set[object]:
-        rows = self.admin.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")
-        return {name for (name,) in rows}
-
-
-@pytest.fixture
-def own(database: Database) -> Iterator[Own]:
-    address = database.address
-    main = psycopg.connect(database.dsn, password=database.password, autocommit=True)
-    with main:
-        main.execute(f"CREATE ROLE somebody LOGIN PASSWORD '{PASSWORD}'")
-        main.execute("CREATE DATABASE theirs OWNER somebody")
-        place = f"{address.host}:{address.port}/theirs"
-        with psycopg.connect(
-            f"postgresql://somebody@{place}", password=PASSWORD, autocommit=True
-        ) as admin:
-            yield Own(f"postgresql://somebody:{PASSWORD}@{place}", admin)
-        main.execute("DROP DATABASE theirs WITH (FORCE)")
-        main.execute("DROP ROLE somebody")
 
 
 def test_a_run_on_it_leaves_no_schema_and_no_password_anywhere(

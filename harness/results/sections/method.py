@@ -3,7 +3,7 @@
 from harness.ceilings import SHARE
 from harness.duration import format_duration
 from harness.matrix import Matrix
-from harness.results import capacity
+from harness.results import capacity, distance
 from harness.results.sections.material import Material
 from harness.thresholds import CONFIDENCE, LATE_MS, SAME_WITHIN
 
@@ -31,6 +31,7 @@ def section(material: Material) -> str:
         f"within. {_loops(matrix)} CPU is per good answer."
         + f" {capacity.METHOD}" * searching
         + _ceilings(matrix)
+        + f" {distance.METHOD}" * any(any(group.rtt) for group in matrix.groups)
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from harness.findings import Findings
 from harness.model import Metric, Setting, Summary
-from harness.results import capacity, ceilings
+from harness.results import capacity, ceilings, distance
 from harness.results.figures import against_text, rate_text, verdict_text
 from harness.results.gfm import DASH, escaped, number, table
 from harness.results.sections.material import Material
@@ -85,6 +85,8 @@ def _setting(found: Findings, setting: Setting) -> str:
         facts.append(escaped(setting.options))
     if baseline:
         facts.append(f"baseline {baseline}")
+    if setting.rtt_ms:
+        facts.append(distance.fact(setting, found.of(setting)))
     title = found.names[setting]
     parts = [f"## {title}", ", ".join(facts), _results(found, setting)]
     if slo:
