@@ -114,6 +114,7 @@ class Run:
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
     ceilings: Annotated[bool, expected("true or false")] = True
     load: Load = field(default_factory=Load)
+    plots: Annotated[bool, expected("true or false")] = True
 
 
 @dataclass(frozen=True)

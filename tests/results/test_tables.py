@@ -204,7 +204,10 @@ def swapped(before: str, after: str) -> str:
             swapped(",users_get,", ",users,"),
             "line 2: endpoint: 'users' is none of users_get, users_list, users_insert, books_list",
         ),
-        (row_text() + "x" * 200_000 + "\n", "line 3: expected 78 fields, got 1"),
+        (
+            row_text() + "x" * 200_000 + "\n",
+            f"line 3: expected {COLUMNS} fields, got 1",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused_by_its_line(text: str, said: str) -> None:

@@ -54,6 +54,7 @@ RUN = {
     "min_blocks": 1,
     "timeout": "2s",
     "ceilings": False,
+    "plots": False,
 }
 
 
