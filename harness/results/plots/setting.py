@@ -58,8 +58,7 @@ def draw(picture: Picture, name: str) -> str:
     over_time = any(len(each) > 1 for each in picture.blocks.values())
     missing = len(picture.cells) - len(picture.drawn)
     below = (TITLE_PX + BLOCKS_PX + AXIS_PX) * over_time + 16 * bool(missing)
-    canvas = Canvas(TOP_PX + 2 * step + below)
-    canvas.heading(picture.title)
+    canvas = Canvas(TOP_PX + 2 * step + below, picture.title)
     names = max(len(cell.key.stack) for cell in picture.cells)
     left = 24 + PX_PER_LETTER * names
     width = (WIDTH_PX - left - GAP_PX - RIGHT_PX) / 2

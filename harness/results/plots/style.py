@@ -101,10 +101,12 @@ def applied() -> Iterator[None]:
 class Canvas:
     """A figure whose panels are placed by the pixel, from the top left corner."""
 
-    def __init__(self, height_px: float) -> None:
+    def __init__(self, height_px: float, title: str) -> None:
         self._height_px = height_px
+        self._title = title
         self.figure = Figure(figsize=(WIDTH_PX / PX_PER_INCH, height_px / PX_PER_INCH))
         self.figure.set_dpi(PX_PER_INCH)
+        self.figure.text(16 / WIDTH_PX, 1 - 24 / height_px, title, fontsize=10, fontweight="bold")
 
     def panel(self, left: float, top: float, width: float, height: float, title: str) -> Axes:
         """Return an empty panel under its title."""
@@ -118,12 +120,6 @@ class Canvas:
         )
         axes.set_title(title, pad=6)
         return axes
-
-    def heading(self, text: str) -> None:
-        """Say what it is, at the top."""
-        self.figure.text(
-            16 / WIDTH_PX, 1 - 24 / self._height_px, text, fontsize=10, fontweight="bold"
-        )
 
     def note(self, text: str) -> None:
         """Say what there is to say at the bottom, small."""
@@ -144,10 +140,10 @@ class Canvas:
     def svg(self, name: str) -> str:
         """Return the picture. Ids in it are made from `name`, so that pages may hold several."""
         out = io.StringIO()
+        about = {"Title": self._title, "Date": None, "Creator": None, "Format": None, "Type": None}
         with mpl.rc_context({"svg.hashsalt": name}):
-            FigureCanvasSVG(self.figure).print_svg(  # type: ignore[no-untyped-call]
-                out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-            )
+            canvas = FigureCanvasSVG(self.figure)
+            canvas.print_svg(out, metadata=about)  # type: ignore[no-untyped-call]
         return out.getvalue().replace(*FONTS)
 
 

@@ -43,8 +43,8 @@ def draw(sweep: Sweep, name: str) -> str:
     longest = max(map(len, sweep.lines))
     columns = max(1, min(len(sweep.lines), int((WIDTH_PX - LEFT_PX) / (30 + 6.6 * longest))))
     rows = -(-len(sweep.lines) // columns)
-    canvas = Canvas(TOP_PX + PANEL_PX + BELOW_PX + rows * LEGEND_ROW_PX + 24 * bool(sweep.note))
-    canvas.heading(sweep.title)
+    height_px = TOP_PX + PANEL_PX + BELOW_PX + rows * LEGEND_ROW_PX + 24 * bool(sweep.note)
+    canvas = Canvas(height_px, sweep.title)
     width = (WIDTH_PX - LEFT_PX - BETWEEN_PX - RIGHT_PX) / 2
     rates = canvas.panel(LEFT_PX, TOP_PX, width, PANEL_PX, "Throughput")
     tails = canvas.panel(LEFT_PX + width + BETWEEN_PX, TOP_PX, width, PANEL_PX, "Latency, p99")
