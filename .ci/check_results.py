@@ -21,7 +21,7 @@ from harness.results import store, tables
 
 FILES = {
     *("blocks.csv", "cells.csv", "env.json", "matrix.toml", "pairs.csv"),
-    *("plots", "report.html", "report.md"),
+    *("report.html", "report.md"),
 }
 
 BY_NOISE = frozenset({"littles_law", "generator", "lag", "window"})
