@@ -66,7 +66,10 @@ async def run(
         if earlier is not None:
             resume.require_same(earlier, described, matrix, path)
         fixed = {"env.json": environment.to_json(described), "matrix.toml": toml}
-        return await _measure(bench, store, progress, described, fixed, began)
+        try:
+            return await _measure(bench, store, progress, described, fixed, began)
+        finally:
+            _conclude(matrix, store, described, fixed)
 
 
 async def _measure(
@@ -104,11 +107,18 @@ async def _measure(
         store.record(rows, fixed)
         found = found.having(setting, find_in(matrix, setting, store.of(setting)))
         blocks += 1
-        store.write({**fixed, **render.files(matrix, found, described)})
+        store.publish({**fixed, **render.files(matrix, found, described)})
         progress.found(found, setting)
     else:
         if all(precise(matrix, each) for each in found.by_setting.values()):
             why = "every ratio is as precise as asked"
-    if store.observations and not blocks:  # of a run killed before its tables were written
-        store.write({**fixed, **render.files(matrix, found, described)})
     return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
+
+
+def _conclude(
+    matrix: Matrix, store: Store, described: Mapping[str, Any], fixed: Mapping[str, str]
+) -> None:
+    """Write everything once more, with the plots: to draw them after each block takes too long."""
+    if store.observations:
+        found = find(matrix, store.observations)
+        store.publish({**fixed, **render.files(matrix, found, described, draw=True)})

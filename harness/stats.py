@@ -198,11 +198,9 @@ def compare(
     None too when either had nothing in one of them: to leave that block out would
     flatter whoever failed in it.
     """
-    theirs = _by_block(baseline, metric)
+    theirs = by_block(baseline, metric)
     pairs = [
-        (value, theirs[block])
-        for block, value in _by_block(cell, metric).items()
-        if block in theirs
+        (value, theirs[block]) for block, value in by_block(cell, metric).items() if block in theirs
     ]
     if not pairs or not all(map(all, pairs)):
         return None
@@ -325,7 +323,8 @@ def _t_quantile(degrees: int) -> float:
     return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
-def _by_block(rows: Sequence[Observation], metric: Metric) -> dict[int, float]:
+def by_block(rows: Sequence[Observation], metric: Metric) -> dict[int, float]:
+    """Return the metric of each block that has a number."""
     get = METRICS[metric]
     return {
         row.block: value for row in rows if row.outcome == "ok" and (value := get(row)) is not None

@@ -115,6 +115,7 @@ class Run:
     ceilings: Annotated[bool, expected("true or false")] = True
     round_trips: Annotated[bool, expected("true or false")] = True
     load: Load = field(default_factory=Load)
+    plots: Annotated[bool, expected("true or false")] = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.findings import Findings
 from harness.matrix import Matrix
+from harness.results.pictures import Pictures
 from harness.results.sections import (
     claims,
     doubts,
@@ -13,6 +14,7 @@ from harness.results.sections import (
     machine,
     method,
     settings,
+    sweeps,
     verdicts,
     without_number,
 )
@@ -21,6 +23,7 @@ from harness.results.sections.material import Material
 SECTIONS: Sequence[Callable[[Material], str]] = (
     verdicts.section,
     claims.section,
+    sweeps.section,
     settings.section,
     errors.section,
     without_number.section,
@@ -32,8 +35,13 @@ SECTIONS: Sequence[Callable[[Material], str]] = (
 """In the order of the page. One that has nothing to say returns an empty text."""
 
 
-def report(matrix: Matrix, found: Findings, environment: Mapping[str, Any]) -> str:
-    """Return the whole report."""
-    material = Material(matrix, found, environment)
+def report(
+    matrix: Matrix,
+    found: Findings,
+    environment: Mapping[str, Any],
+    pictures: Pictures | None = None,
+) -> str:
+    """Return the whole report; it shows `pictures`, if there are any."""
+    material = Material(matrix, found, environment, pictures or Pictures())
     parts = [f"# {matrix.name}", *(section(material) for section in SECTIONS)]
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -23,7 +23,7 @@ def rebuild(folder: Path) -> list[str]:
         measured = matrix.read(folder / "matrix.toml")
         files = _files(folder, measured, observations, _environment(folder))
     with store.opened(folder) as opened:
-        opened.write(files)
+        opened.publish(files)
     return list(files)
 
 
@@ -41,7 +41,7 @@ def _files(
             "a cell that the matrix.toml beside it does not"
         )
     try:
-        return render.files(measured, find(measured, observations), around)
+        return render.files(measured, find(measured, observations), around, draw=True)
     except ValueError as error:
         raise BadInput(f"{folder / store.BLOCKS}: not as it was written: {error}") from None
     except (KeyError, TypeError) as error:

@@ -18,6 +18,7 @@ from harness.model import Observation, Setting
 from harness.results import tables
 
 BLOCKS = "blocks.csv"
+PLOTS = "plots"
 
 
 class Store:
@@ -79,6 +80,16 @@ class Store:
         for row in rows:
             self._by_setting[row.key.setting].append(row)
 
+    def publish(self, files: Mapping[str, str]) -> None:
+        """Replace `files`, which are all that is computed: plots that are not among them go."""
+        self.write(files)
+        with _disk(self.folder):
+            for path in (self.folder / PLOTS).glob("*.svg"):
+                if f"{PLOTS}/{path.name}" not in files:
+                    path.unlink()
+            with contextlib.suppress(OSError):  # not there, or something of the user's is in it
+                (self.folder / PLOTS).rmdir()
+
     def write(self, files: Mapping[str, str]) -> None:
         """Replace `files` (name: text), each in one step, once there is room for all of them."""
         with _disk(self.folder), contextlib.ExitStack() as staged:
@@ -87,6 +98,7 @@ class Store:
                 for name, text in files.items()
             ]
             for path, name in ready:
+                (self.folder / name).parent.mkdir(exist_ok=True)
                 path.replace(self.folder / name)
 
 

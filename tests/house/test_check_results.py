@@ -20,7 +20,7 @@ from harness.results.store import opened
 from tests.factories import ENVIRONMENT, a_cost, a_matrix, an_observation, some_errors
 
 TOP = Path(__file__).parents[2]
-MATRIX = a_matrix()
+MATRIX = a_matrix(run={"plots": False})
 complaints: Callable[[Matrix, Path], Iterator[str]]
 unlike_its_blocks: Callable[[Path], list[str]]
 complaints, unlike_its_blocks = (

@@ -59,7 +59,7 @@ IDLE = a_work(transactions=0.0, scans=0.0, rows=0.0, rows_least=10.0)
 
 def the_matrix() -> Matrix:
     return a_matrix(
-        run={"name": "golden", "baseline": "plain"},
+        run={"name": "golden", "baseline": "plain", "plots": False},
         stack=[
             {
                 "name": name,

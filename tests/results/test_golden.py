@@ -101,9 +101,9 @@ def _with_rate(row: Observation, rps: float, index: int) -> Observation:
 
 
 def test_report_twice_is_the_same_bytes(folder: Path) -> None:
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in folder.rglob("*.*")}
     rebuild(folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in folder.rglob("*.*")} == before
 
 
 def test_the_order_in_which_settings_were_measured_does_not_show(
@@ -219,12 +219,12 @@ def test_a_folder_that_lacks_a_part_is_refused_and_left_as_it_was(
     folder: Path, tmp_path: Path, name: str, text: str | None, said: str
 ) -> None:
     broken = damaged(folder, tmp_path, name, text)
-    before = {path.name: path.read_bytes() for path in broken.iterdir()}
+    before = {path.name: path.read_bytes() for path in broken.rglob("*.*")}
     with pytest.raises(BadInput) as caught:
         rebuild(broken)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert {path.name: path.read_bytes() for path in broken.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in broken.rglob("*.*")} == before
 
 
 @pytest.mark.parametrize(

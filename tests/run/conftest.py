@@ -58,6 +58,7 @@ RUN = {
     "timeout": "2s",
     "ceilings": False,
     "round_trips": False,
+    "plots": False,
 }
 
 

@@ -49,6 +49,6 @@ def test_a_search_ends_with_a_capacity_or_with_the_reason_why_there_is_none(
     assert "capacity with `p90 < 8s` over at most 6 connections" in report
     assert run.left() == []
 
-    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    before = {each.name: each.read_bytes() for each in folder.rglob("*.*")}
     start("report", "results/tiny").output()
-    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+    assert {each.name: each.read_bytes() for each in folder.rglob("*.*")} == before

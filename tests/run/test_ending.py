@@ -162,7 +162,7 @@ def test_a_failed_start_keeps_the_results_of_the_run_before(
 ) -> None:
     folder = tmp_path / "results" / "tiny"
     start(matrix()).output()
-    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    before = {each.name: each.read_bytes() for each in folder.rglob("*.*")}
     run = start(matrix(database={"settings": {"max_conections": 5}}))
     _, complained = run.output()
     assert run.process.returncode == 2
@@ -170,7 +170,7 @@ def test_a_failed_start_keeps_the_results_of_the_run_before(
         "error: database.settings: Postgres says: "
         'unrecognized configuration parameter "max_conections"\n'
     )
-    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+    assert {each.name: each.read_bytes() for each in folder.rglob("*.*")} == before
     assert run.left() == []
 
 

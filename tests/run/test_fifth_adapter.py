@@ -107,7 +107,7 @@ def test_a_strangers_adapter_is_measured_beside_ours_and_swept_by_its_own_option
     assert set((tmp_path / "opened").read_text().split()) == {"one"}
     report = (tmp_path / "results" / "tiny" / "report.md").read_text()
     assert "## swept: users_get, fetch=one" in report
-    before = {each.name: each.read_bytes() for each in (tmp_path / "results" / "tiny").iterdir()}
+    before = {each.name: each.read_bytes() for each in (tmp_path / "results" / "tiny").rglob("*.*")}
     start("report", "results/tiny").output()
-    after = {each.name: each.read_bytes() for each in (tmp_path / "results" / "tiny").iterdir()}
+    after = {each.name: each.read_bytes() for each in (tmp_path / "results" / "tiny").rglob("*.*")}
     assert after == before

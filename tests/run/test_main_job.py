@@ -52,7 +52,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
     said, _ = run.measured()
 
     folder = tmp_path / "results" / "tiny"
-    assert {each.name for each in folder.iterdir()} == WRITTEN
+    assert {each.name for each in folder.rglob("*.*")} == WRITTEN
     cells = rows(folder / "cells.csv")
     assert len(cells) == 2 * len(endpoints)
     for cell in cells:
@@ -105,9 +105,9 @@ def test_a_rate_is_kept_reported_and_read_again(
     pairs = rows(folder / "pairs.csv")
     assert {row["metric"] for row in pairs} == {"p99_ms", "app_cpu_us"}
     assert "open loop at 100.5 req/s" in (folder / "report.md").read_text()
-    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    before = {each.name: each.read_bytes() for each in folder.rglob("*.*")}
     start("report", "results/tiny").output()
-    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+    assert {each.name: each.read_bytes() for each in folder.rglob("*.*")} == before
 
 
 def test_load_from_two_generators_fills_the_same_columns(
@@ -156,15 +156,16 @@ def test_one_block_says_that_it_has_no_intervals(
 
 
 def test_report_makes_the_same_bytes_again(start: Start, matrix: Matrix, tmp_path: Path) -> None:
-    start(matrix(run={"max_blocks": 2})).output()
+    start(matrix(run={"max_blocks": 2, "plots": True})).output()
     folder = tmp_path / "results" / "tiny"
-    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    assert [each.name for each in (folder / "plots").iterdir()] == ["users_get.svg"]
+    before = {each.name: each.read_bytes() for each in folder.rglob("*.*")}
     for name in ("cells.csv", "pairs.csv", "report.md", "report.html"):
         (folder / name).unlink()
     again = start("report", "results/tiny")
     again.output()
     assert again.process.returncode == 0
-    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+    assert {each.name: each.read_bytes() for each in folder.rglob("*.*")} == before
 
 
 BROKEN = """

@@ -62,9 +62,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         assert numbers == list(range(1, len(numbers) + 1))
         rows = [row for row in store.read(folder) if row.key.setting == setting]
         assert order.passes(rows)[0] == 1
-    again = {each.name: each.read_bytes() for each in folder.iterdir()}
+    again = {each.name: each.read_bytes() for each in folder.rglob("*.*")}
     start("report", "results/tiny").output()
-    assert {each.name: each.read_bytes() for each in folder.iterdir()} == again
+    assert {each.name: each.read_bytes() for each in folder.rglob("*.*")} == again
     assert run.left() == []
 
 
@@ -73,7 +73,7 @@ def test_a_run_that_has_changed_is_refused_with_a_line_for_every_difference(
 ) -> None:
     name = matrix(run={"measure": "300ms", "budget": "1h", "max_blocks": 7})
     folder = left_by(matrices.parse(document(), "tiny"), tmp_path / name)
-    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    before = {each.name: each.read_bytes() for each in folder.rglob("*.*")}
     run = start(name, "--resume")
     said, complained = run.output()
     assert (run.process.returncode, said) == (2, "")
@@ -81,7 +81,7 @@ def test_a_run_that_has_changed_is_refused_with_a_line_for_every_difference(
     assert head.startswith("error: results/tiny: cannot be resumed, for this has changed since")
     assert changes[0].startswith("  packages asyncpg 0.1 -> ")
     assert changes[1:] == ["  matrix run measure 200ms -> 300ms"]
-    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+    assert {each.name: each.read_bytes() for each in folder.rglob("*.*")} == before
     assert run.seen == set()
 
 

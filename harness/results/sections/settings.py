@@ -48,8 +48,7 @@ METRIC_WORDS: Mapping[Metric, str] = {
 
 def section(material: Material) -> str:
     """Return a part for every setting."""
-    found = material.found
-    return "\n\n".join(_setting(found, setting) for setting in found.settings)
+    return "\n\n".join(_setting(material, setting) for setting in material.found.settings)
 
 
 def _results(found: Findings, setting: Setting) -> str:
@@ -69,7 +68,8 @@ def _results(found: Findings, setting: Setting) -> str:
     return table(headings, rows)
 
 
-def _setting(found: Findings, setting: Setting) -> str:
+def _setting(material: Material, setting: Setting) -> str:
+    found = material.found
     baseline = found.baselines.get(setting)
     slo = found.slos.get(setting)
     facts = [
@@ -91,7 +91,10 @@ def _setting(found: Findings, setting: Setting) -> str:
     parts = [f"## {title}", ", ".join(facts), _results(found, setting)]
     if slo:
         parts.append(_probes(found, setting, slo))
-    return "\n\n".join([*parts, *_twins(found, setting)])
+    parts += _twins(found, setting)
+    if setting in material.pictures.of:
+        parts.append(f"![{title}: req/s, latency, CPU, memory]({material.pictures.of[setting]})")
+    return "\n\n".join(parts)
 
 
 def _twins(found: Findings, setting: Setting) -> list[str]:
