@@ -104,6 +104,23 @@ def test_fewer_blocks_than_a_verdict_needs_dominate_nothing(fewer: int) -> None:
     assert scope.candidates[1].unjudged == f"{fewer} of 3 blocks that a verdict needs"
 
 
+def test_blocks_that_two_stacks_do_not_share_prove_nothing_of_the_two() -> None:
+    def without(block: int, rows: Iterator[Observation]) -> list[Observation]:
+        return [
+            unmeasured(row.key, row.block, "interleaved", "failed", "no start")
+            if row.block == block
+            else row
+            for row in rows
+        ]
+
+    lucky = (1.0, 1.004, 0.997, 1.001)
+    worse = stack("other", rps=100.0, cpu_us=900.0, scatter=lucky)
+    (scope,) = scopes(*without(1, stack("base", scatter=lucky)), *without(2, worse))
+    assert [each.unjudged for each in scope.candidates] == ["", ""]
+    assert scope.contests[0].blocks == 2
+    assert scope.dominations == ()
+
+
 def test_a_stack_whose_requests_mostly_fail_is_not_judged_by_the_rest() -> None:
     failing = stack("other", rps=100.0, cpu_us=900.0, by_class=some_errors(timeout=500))
     (scope,) = scopes(*stack("base"), *failing)

@@ -24,6 +24,9 @@ from harness.sentences import ratio_text
 from harness.thresholds import MAX_ERROR_PCT, SAME_WITHIN
 
 MARGIN = math.log1p(SAME_WITHIN)
+MANY = 2**31
+"""Blocks: of a pair that is compared in nothing."""
+
 MOST_CONTESTS = 30_000
 """Pairs of stacks that a page holds: some 5 MB of it."""
 
@@ -47,10 +50,12 @@ class Contest:
     """Two candidates, by index: log ratio of the first to the second and half its interval.
 
     In the order of the scope's objectives; half of an interval is None with one block.
+    `blocks` is how many both have, in the setting and the objective with the fewest.
     """
 
     first: int
     second: int
+    blocks: int
     ratios: tuple[tuple[float, float | None], ...]
 
 
@@ -137,10 +142,11 @@ def _scope(
     whole = ~np.isnan(both.logs[taken]).any(axis=0)
     names = objectives.of(found, settings[0])
     contests = [
-        Contest(int(first), int(second), tuple(zip(logs, map(_known, halves), strict=True)))
-        for first, second, logs, halves in zip(
-            both.first[taken],
-            both.second[taken],
+        Contest(first, second, blocks, tuple(zip(logs, map(_known, halves), strict=True)))
+        for first, second, blocks, logs, halves in zip(
+            both.first[taken].tolist(),
+            both.second[taken].tolist(),
+            both.blocks[taken][:, whole].min(axis=1, initial=MANY).tolist(),
             both.logs[taken][:, whole].tolist(),
             both.halves[taken][:, whole].tolist(),
             strict=True,
@@ -154,7 +160,7 @@ def _scope(
         tails=tuple(dict.fromkeys(_tail(found, each) for each in cells)),
         candidates=candidates,
         contests=tuple(contests),
-        dominations=tuple(_dominations(candidates, contests, kept)),
+        dominations=tuple(_dominations(matrix, candidates, contests, kept)),
     )
 
 
@@ -195,15 +201,23 @@ def _barred(cell: Summary, rows: Sequence[Observation]) -> str:
 def _unjudged(matrix: Matrix, cell: Summary) -> str:
     if (cell.error_pct or 0.0) > MAX_ERROR_PCT:
         return f"{cell.error_pct:.3g} % of its requests to {cell.key.endpoint} failed"
-    if cell.blocks < max(2, matrix.run.min_blocks):
-        return f"{cell.blocks} of {max(2, matrix.run.min_blocks)} blocks that a verdict needs"
-    return ""
+    wanted = _blocks_wanted(matrix)
+    return f"{cell.blocks} of {wanted} blocks that a verdict needs" if cell.blocks < wanted else ""
+
+
+def _blocks_wanted(matrix: Matrix) -> int:
+    return max(2, matrix.run.min_blocks)
 
 
 def _dominations(
-    candidates: Sequence[Candidate], contests: Sequence[Contest], names: Sequence[Objective]
+    matrix: Matrix,
+    candidates: Sequence[Candidate],
+    contests: Sequence[Contest],
+    names: Sequence[Objective],
 ) -> Iterator[Domination]:
     for each in contests:
+        if each.blocks < _blocks_wanted(matrix):
+            continue
         if candidates[each.first].unjudged or candidates[each.second].unjudged:
             continue
         for winner, loser, sign in ((each.first, each.second, -1), (each.second, each.first, 1)):

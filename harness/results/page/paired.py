@@ -50,6 +50,8 @@ def together(settings: Sequence[Paired]) -> Paired:
 
     Settings are measured in blocks of their own, so that their errors are independent.
     """
+    if len(settings) == 1:
+        return settings[0]
     halves = np.stack([each.halves for each in settings])
     return Paired(
         settings[0].first,
