@@ -1,0 +1,90 @@
+"""The published findings, each from its own scenario made small: real runs."""
+
+import csv
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+import harness
+from tests.run.conftest import Start, as_measured
+
+SCENARIOS = Path(harness.__file__).parent / "scenarios"
+
+Small = Callable[..., str]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    """Return a function that writes a scenario with few stacks and one small group."""
+
+    def write(name: str, stacks: Sequence[str], group: dict[str, Any], **run: Any) -> str:
+        document = tomllib.loads((SCENARIOS / f"{name}.toml").read_text())
+        document["run"] |= {"min_blocks": 1, "max_blocks": 1, "budget": "60s"} | run
+        document["stack"] = [each for each in document["stack"] if each["name"] in stacks]
+        document["group"] = [
+            each | {"stacks": list(stacks)} | group
+            for each in document["group"]
+            if each["name"] == group["name"]
+        ]
+        if document["run"].get("baseline") not in stacks:
+            document["run"].pop("baseline", None)
+        document.pop("claim", None)
+        (tmp_path / "small.toml").write_text(tomli_w.dumps(document))
+        return "small.toml"
+
+    return write
+
+
+def cells(tmp_path: Path) -> dict[str, dict[str, str]]:
+    with (tmp_path / "results" / "small" / "cells.csv").open(newline="") as file:
+        return {f"{row['stack']} {row['options']}".strip(): row for row in csv.DictReader(file)}
+
+
+def test_a_session_closed_after_the_response_collapses_where_one_hop_does_not(
+    start: Start, small: Small, tmp_path: Path
+) -> None:
+    group = {"name": "users", "concurrency": [48], "options": {"pool_timeout": [3.0]}}
+    path = small(
+        "pool_exhaustion", ["sync", "sync-after-response"], group, measure="1s", timeout="8s"
+    )
+    start(path).measured()
+    found = cells(tmp_path)
+    assert int(found["sync-after-response pool_timeout=3.0"]["err_pool_timeout"]) > 0
+    assert found["sync pool_timeout=3.0"]["errors"] == "0"
+
+
+def test_async_answers_books_faster_than_sync_that_loads_lazily_and_cannot_do_so_itself(
+    start: Start, small: Small, tmp_path: Path
+) -> None:
+    group = {"name": "page", "limit": [100], "concurrency": [2], "pool_size": [2]}
+    start(small("books_page", ["sync-lazy", "async", "async-lazy"], group)).measured()
+    found = cells(tmp_path)
+    assert found["async-lazy"]["outcome"] == "unsupported"
+    assert "MissingGreenlet" in found["async-lazy"]["flags"]
+    if as_measured(found["async"]) and as_measured(found["sync-lazy"]):  # 3 statements and 201
+        assert float(found["async"]["rps"]) > float(found["sync-lazy"]["rps"])
+
+
+def test_an_overflow_beyond_the_servers_limit_is_refused_beforehand_and_fails_when_forced(
+    start: Start, small: Small, tmp_path: Path
+) -> None:
+    group = {"name": "overflow", "concurrency": [40], "pool_size": [5], "workers": [1]}
+    path = small("too_many_clients", ["sync", "asyncpg"], group)
+    document = tomllib.loads((tmp_path / path).read_text())
+    document["database"]["settings"]["max_connections"] = 12
+    (tmp_path / path).write_text(tomli_w.dumps(document))
+
+    refused = start(path)
+    _, complained = refused.output()
+    assert refused.process.returncode == 2
+    assert "sync" in complained
+    assert not (tmp_path / "results" / "small" / "blocks.csv").exists()
+
+    start(path, "--force").measured()
+    found = cells(tmp_path)
+    assert int(found["sync"]["err_too_many_clients"]) > 0
+    assert found["asyncpg"]["errors"] == "0"
