@@ -6,6 +6,8 @@ import pytest
 
 import harness
 from harness import plan
+from harness.claims import NO_CELL, judged
+from harness.findings import find
 from harness.matrix import read
 
 SHIPPED = sorted((Path(harness.__file__).parent / "scenarios").glob("*.toml"))
@@ -19,6 +21,13 @@ def test_there_are_scenarios() -> None:
 def test_a_scenario_reads_and_says_how_to_run_it(path: Path) -> None:
     assert plan.cells(read(path))
     assert f"python -m harness harness/scenarios/{path.name}" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_figure_a_scenario_claims_is_of_a_cell_it_measures(path: Path) -> None:
+    matrix = read(path)
+    for claim in judged(matrix, find(matrix, [])):
+        assert NO_CELL not in [line.missing for line in claim.lines], claim.sentence
 
 
 def test_the_aa_scenario_holds_one_stack_under_two_names() -> None:
