@@ -52,8 +52,12 @@ class NotAnAdapter(AdapterError):
 
 def available() -> list[str]:
     """Name the adapters that need no dot: this folder's and those of installed packages, sorted."""
-    here = {each.name for each in pkgutil.iter_modules(adapters.__path__)} - _NOT_ADAPTERS
-    return sorted(here | set(entry_points(group=ENTRY_POINTS).names))
+    return sorted({*shipped(), *entry_points(group=ENTRY_POINTS).names})
+
+
+def shipped() -> list[str]:
+    """Name the adapters of this folder, sorted."""
+    return sorted({each.name for each in pkgutil.iter_modules(adapters.__path__)} - _NOT_ADAPTERS)
 
 
 def load(name: str) -> AdapterModule:
@@ -91,9 +95,7 @@ def _target(name: str) -> str:
     """Return the module that `name` stands for; raise UnknownAdapter for a name of nothing."""
     if "." in name:
         return name
-    if name not in _NOT_ADAPTERS and name in {
-        each.name for each in pkgutil.iter_modules(adapters.__path__)
-    }:
+    if name in shipped():
         return f"{adapters.__name__}.{name}"
     for each in entry_points(group=ENTRY_POINTS, name=name):
         return each.module

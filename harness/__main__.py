@@ -1,11 +1,17 @@
-"""`python -m harness`: arguments -> command -> exit code."""
+"""`python -m harness`, and `harness`: arguments -> command -> exit code."""
 
 import sys
 
-if __name__ == "__main__":
+
+def run() -> int:
+    """Run the command that the process's arguments name; return its exit code."""
     try:
         from harness.cli import main
 
-        sys.exit(main())
+        return main()
     except KeyboardInterrupt:  # before a command could take over the signal
-        sys.exit(130)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -14,18 +13,27 @@ import click
 from rich.console import Console
 
 from harness import __version__, matrix, preflight
+from harness.arguments import (
+    DEFAULT_COMMAND,
+    LEFT_ALONE,
+    Commands,
+    Duration,
+    Rate,
+    groups_and_stacks,
+    results_folders,
+    stacks,
+)
 from harness.checkup import check
 from harness.claims import judged
 from harness.diff import command as diff
-from harness.duration import parse_duration
 from harness.errors import BadInput, HarnessError, NothingMeasurable
 from harness.load.command import LoadReport, json_bytes, run_load, text
-from harness.matrix import Matrix
-from harness.matrix.values import RATE_MAX, RATE_MIN
+from harness.matrix import Matrix, schema
 from harness.processes import Processes, on_signals, watched
 from harness.progress import shown
 from harness.results.earlier import Earlier
-from harness.results.rebuild import rebuild
+from harness.results.exports import EXPORTS
+from harness.results.rebuild import export, rebuild
 from harness.results.store import Store, opened
 from harness.resume import resumable
 from harness.run import Outcome, run
@@ -37,70 +45,45 @@ from harness.wire import story
 Result = TypeVar("Result")
 
 INTERRUPTED = 130
-DEFAULT_COMMAND = "run"
-
-
-class Commands(click.Group):
-    """`python -m harness matrix.toml` is the main job: a first word that is no command runs it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the main job's name before arguments that name no command."""
-        plain = {"--help", "-h", "--version"}
-        if args and args[0] not in self.commands and args[0] not in plain:
-            args = [DEFAULT_COMMAND, *args]
-        return super().parse_args(ctx, args or ["--help"])
-
-
-class Duration(click.ParamType[float]):
-    """A duration such as `60s`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Return the seconds, or fail as click does."""
-        if isinstance(value, float):
-            return value
-        try:
-            seconds = parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds <= 0:
-            self.fail("expected a duration above zero", param, ctx)
-        return seconds
-
-
-class Rate(click.ParamType[float]):
-    """Requests a second, such as `500`."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Return the rate, or fail as click does."""
-        try:
-            rate = float(value)
-        except ValueError:
-            rate = math.nan
-        if not RATE_MIN <= rate <= RATE_MAX:
-            self.fail(f"expected {RATE_MIN} to {RATE_MAX} req/s, got {value}", param, ctx)
-        return rate
+COMPLETE = "_HARNESS_COMPLETE"
+"""Set by a shell that asks what could come next: of `harness`, as it completes no `python -m`."""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
 def commands() -> None:
-    """Benchmark Postgres driver stacks: python -m harness matrix.toml."""
+    r"""Benchmark Postgres driver stacks behind the same asyncio service.
+
+    What is no command is a matrix to measure.
+
+    \b
+    python -m harness matrix.toml            measure, and write results/matrix/
+    python -m harness matrix.toml --help     what the main job can be told
+    python -m harness check                  is everything fit for measuring?
+    python -m harness diff HEAD~1 HEAD       what changed since?
+    """
+
+
+commands.help = str(commands.help).replace(*LEFT_ALONE)
 
 
 @commands.command(DEFAULT_COMMAND, short_help="Measure a matrix (the default command).")
 @click.argument("path", metavar="MATRIX", type=click.Path(path_type=Path))
 @click.option("--budget", type=Duration(), metavar="TIME", help="Stop after this much wall time.")
 @click.option("--quick", is_flag=True, help="Two short blocks of every cell.")
-@click.option("--only", multiple=True, metavar="GLOB", help="Groups or stacks to measure.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="GLOB",
+    help="Groups or stacks to measure; may be repeated.",
+    shell_complete=groups_and_stacks,
+)
 @click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("results"),
     show_default=True,
+    metavar="DIR",
     help="Results go into DIR/<name>/.",
 )
 @click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
@@ -129,8 +112,10 @@ def run_command(
     \b
     python -m harness matrix.toml
     python -m harness matrix.toml --quick
+    python -m harness matrix.toml --plan
     python -m harness matrix.toml --only users --only 'asyncpg*' --budget 60s
-    python -m harness matrix.toml --resume
+    python -m harness matrix.toml --resume --budget 1h
+    python -m harness matrix.toml --dsn postgresql://me@127.0.0.1/bench
     """
     chosen = _chosen(path, budget=budget, quick=quick, only=only, dsn=dsn, seed=seed)
     if plan_only:
@@ -162,7 +147,7 @@ def run_command(
 
 
 @commands.command("serve", short_help="Serve one stack's app until Ctrl-C.")
-@click.argument("stack")
+@click.argument("stack", shell_complete=stacks)
 @click.option(
     "--matrix",
     "path",
@@ -178,6 +163,7 @@ def serve_command(stack: str, path: Path, port: int | None, dsn: str | None) -> 
 
     \b
     python -m harness serve asyncpg --port 8000
+    curl http://127.0.0.1:8000/users/7
     """
     chosen = _chosen(path, dsn=dsn)
 
@@ -190,7 +176,7 @@ def serve_command(stack: str, path: Path, port: int | None, dsn: str | None) -> 
 
 
 @commands.command("trace", short_help="What one warm request says to its database.")
-@click.argument("stack")
+@click.argument("stack", shell_complete=stacks)
 @click.argument("endpoint")
 @click.option(
     "--matrix",
@@ -227,6 +213,8 @@ def check_command(path: Path | None, dsn: str | None) -> int:
 
     \b
     python -m harness check
+    python -m harness check harness/scenarios/aa.toml
+    python -m harness check --dsn postgresql://me@127.0.0.1/bench
     """
     chosen = _chosen(path or Path("matrix.toml"), dsn=dsn)
 
@@ -238,10 +226,33 @@ def check_command(path: Path | None, dsn: str | None) -> int:
 
 @commands.command("load", short_help="Load one URL with the generator alone.")
 @click.argument("url")
-@click.option("-c", "connections", type=click.IntRange(1, 10_000), default=16, show_default=True)
-@click.option("-d", "duration", type=Duration(), default="5s", show_default=True)
+@click.option(
+    "-c",
+    "connections",
+    type=click.IntRange(1, 10_000),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Connections that load it.",
+)
+@click.option(
+    "-d",
+    "duration",
+    type=Duration(),
+    default="5s",
+    show_default=True,
+    metavar="TIME",
+    help="For how long.",
+)
 @click.option("--rate", type=Rate(), metavar="R", help="An open loop at R req/s.")
-@click.option("--timeout", type=Duration(), default="10s", show_default=True)
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    metavar="TIME",
+    help="A request that takes longer has failed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like cells.csv.")
 def load_command(
     url: str,
@@ -266,22 +277,61 @@ def load_command(
     return 0 if report.requests else NothingMeasurable.exit_code
 
 
-@commands.command("report", short_help="Make the tables and the report of a folder again.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def report_command(folder: Path) -> int:
-    r"""Make every file of DIR again from its blocks.csv.
+@commands.command("report", short_help="Make a folder's report again, or export it.")
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=results_folders
+)
+@click.option(
+    "--export",
+    "form",
+    type=click.Choice(list(EXPORTS)),
+    metavar="FORMAT",
+    help=f"Print this instead: {', '.join(EXPORTS)}.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the export there.",
+)
+def report_command(folder: Path, form: str | None, output: Path | None) -> int:
+    r"""Make every file of DIR again from its blocks.csv, or export what they say.
+
+    An export changes nothing in DIR. github-action-benchmark is its customBiggerIsBetter,
+    github-action-benchmark-smaller its customSmallerIsBetter.
 
     \b
     python -m harness report results/matrix
+    python -m harness report results/matrix --export bmf
+    python -m harness report results/matrix --export github-action-benchmark -o bench.json
     """
-    for name in rebuild(folder):
-        click.echo(folder / name)
+    if form is not None:
+        _write(export(folder, form), output)
+    elif output is not None:
+        raise BadInput("--output: goes with --export; without it the files of DIR are written")
+    else:
+        for name in rebuild(folder):
+            click.echo(folder / name)
+    return 0
+
+
+@commands.command("schema", short_help="Print the JSON Schema of a matrix, for editors.")
+def schema_command() -> int:
+    r"""Print the JSON Schema of matrix.toml.
+
+    Editors find it by a first line `#:schema PATH-OR-URL`; see docs/tools.md.
+
+    \b
+    python -m harness schema > matrix.schema.json
+    """
+    click.echo(schema.to_json(), nl=False)
     return 0
 
 
 @commands.command("diff", short_help="What changed between two results?")
-@click.argument("a", metavar="[A]", required=False)
-@click.argument("b", metavar="[B]", required=False)
+@click.argument("a", metavar="[A]", required=False, shell_complete=results_folders)
+@click.argument("b", metavar="[B]", required=False, shell_complete=results_folders)
 @click.option("--name", metavar="NAME", help="Which results, where there are several.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like pairs.csv.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="GitHub Markdown.")
@@ -304,7 +354,7 @@ def diff_command(
     A path that exists is a folder, anything else a revision, whose results/ is read
     without touching the checkout.
 
-    
+    \b
     python -m harness diff                   HEAD's results and the working tree's
     python -m harness diff matrix            the same, of results/matrix
     python -m harness diff results/matrix    the same, of any folder in the repository
@@ -359,6 +409,17 @@ def _plan(chosen: Matrix) -> int:
         room = None
     click.echo(preflight.text(chosen, room), nl=False)
     return 0
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Write `text` to a file, or to stdout."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{output}: cannot be written: {error.strerror}") from None
 
 
 def _resumed(store: Store, chosen: Matrix, path: Path) -> Earlier | None:
@@ -418,7 +479,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = commands.main(
             args=None if arguments is None else list(arguments),
-            prog_name="python -m harness",
+            prog_name="harness" if COMPLETE in os.environ else "python -m harness",
+            complete_var=COMPLETE,
             standalone_mode=False,
         )
     except HarnessError as error:

@@ -55,12 +55,19 @@ class Expectation:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     cell: Cells
+    """The cells it is about, by some of their key columns."""
     column: Annotated[str, AfterValidator(_of_cells), expected("a column of cells.csv")]
+    """The column of `cells.csv` that is looked at."""
     over: Cells | None = None
+    """Divide by other cells: what is different in their key columns."""
     published: Plain | None = None
+    """The figure that was found elsewhere."""
     least: Number | None = None
+    """It holds when the figure is this or more."""
     most: Number | None = None
+    """It holds when the figure is this or less."""
     equals: Annotated[str, expected("text in quotes")] | None = None
+    """It holds when the column says this."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -83,8 +90,11 @@ class Claim:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     says: Annotated[str, Field(min_length=1), expected("a sentence")]
+    """What somebody says."""
     expect: Annotated[list[Expectation], Field(min_length=1), expected("a list of figures")]
+    """The figures that make it hold or not."""
     source: Annotated[str, expected("text in quotes")] = field(default="")
+    """Who says it, and where."""
 
 
 def check(claims: Sequence[Claim], stacks: Mapping[str, object], groups: Sequence[str]) -> None:

@@ -44,8 +44,11 @@ class Affinity:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     app: Cpus
+    """Those of the servers."""
     load: Cpus
+    """Those of the generators."""
     database: Cpus
+    """Those of the embedded Postgres."""
 
 
 def _affinity(value: object) -> object:
@@ -82,8 +85,12 @@ class Load:
 
     processes: Annotated[
         Literal["auto"] | int,
-        PlainValidator(_processes, json_schema_input_type=Literal["auto"] | int),
+        PlainValidator(
+            _processes,
+            json_schema_input_type=Literal["auto"] | Annotated[int, Field(ge=1, le=PROCESSES_MAX)],
+        ),
     ] = "auto"
+    """"auto" is as many as keep each below 70 % of a core."""
 
 
 @dataclass(frozen=True)
@@ -93,29 +100,46 @@ class Run:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: Name | None = None
+    """Results go into `results/<name>/`. Default: the file's name."""
     budget: Seconds = 300.0
+    """Stop after this much wall time ..."""
     precision: Annotated[
         float, Field(gt=0, lt=1), expected("a fraction above 0 and below 1, such as 0.02")
     ] = 0.02
+    """... or when every ratio of req/s is known to this fraction, either way (95 % interval)."""
     min_blocks: PositiveInt = 3
+    """No verdict before this many blocks of a setting."""
     max_blocks: PositiveInt = 20
+    """No more blocks of a setting than this."""
     warmup: Seconds = 1.0
+    """Load given to each stack in each block before it counts."""
     measure: Seconds = 2.0
+    """Load that counts, for each stack in each block, given in slices."""
     slice: Seconds = 0.1
+    """A turn of load on one stack. It is made longer where answers are slow."""
     schedule: Annotated[
         Literal["interleaved", "sequential"], expected('"interleaved" or "sequential"')
     ] = "interleaved"
+    """All servers of a setting alive at once, in turns; or one after another."""
     baseline: Name | None = None
+    """The stack that others are compared with. Default: the first of each group."""
     affinity: Annotated[
         Literal["auto", "off"] | Affinity,
         PlainValidator(_affinity, json_schema_input_type=Literal["auto", "off"] | Affinity),
     ] = "auto"
+    """Which CPUs each part may use: "auto" gives the app half of them for itself."""
     timeout: Seconds = 10.0
+    """A request that takes longer has failed."""
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1
+    """The same seed gives the same order of blocks and slices."""
     ceilings: Annotated[bool, expected("true or false")] = True
+    """Beside the stacks: the server without a database, and pgbench."""
     round_trips: Annotated[bool, expected("true or false")] = True
+    """Count what a request waits for on the wire."""
     load: Load = field(default_factory=Load)
+    """Who gives the load."""
     plots: Annotated[bool, expected("true or false")] = True
+    """Draw the pictures of the report."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +149,13 @@ class DatabaseSection:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     dsn: Annotated[str, expected("a Postgres DSN")] | None = field(default=None, repr=False)
+    """Measure this server, not the embedded one. No password: that comes by PGPASSWORD."""
     users: PositiveInt = 100
+    """Rows of `harness.users`."""
     books: PositiveInt = 200
+    """Rows of `harness.books`."""
     settings: dict[str, PlainValue] = field(default_factory=dict)
+    """Lines of the embedded server's postgresql.conf, such as `max_connections = 300`."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +165,19 @@ class StackSection:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: Name
+    """What tables and plots call it."""
     adapter: Annotated[
         str,
         Field(pattern=r"^[^\s./\\]+(\.[^\s./\\]+)*$"),
         expected("an adapter's name, or that of a module with its dots"),
     ]
+    """A file in `adapters/`, a module by its dotted name, or what a package registered."""
     lane: Annotated[Lane, expected('"idiomatic" or "matched"')] = "idiomatic"
+    """As the library's documentation shows it, or doing the same work as every other stack."""
     options: dict[str, Any] = field(default_factory=dict)
+    """The adapter's own; what its lane sets is overruled."""
     via: Annotated[Via, expected('"pgbouncer"')] | None = None
+    """What stands between the stack and the database."""
 
 
 EndpointName = Annotated[
@@ -164,9 +197,11 @@ class Group:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: Name
+    """What tables call it."""
     endpoint: Annotated[
         list[EndpointName], AfterValidator(distinct), expected("a list of endpoints")
     ]
+    """Requests to load, each a setting of its own."""
     stacks: (
         Annotated[
             list[Annotated[str, expected("a stack's name")]],
@@ -175,16 +210,27 @@ class Group:
         ]
         | None
     ) = None
+    """Those that take part. Default: all."""
     baseline: Annotated[str, expected("a stack's name")] | None = None
+    """The stack that the others are compared with. Default: the run's, or the first."""
     mixed_lanes: Annotated[bool, expected("true or false")] = False
+    """Compare stacks of both lanes, although they do different work."""
     concurrency: Axis = field(default_factory=lambda: [16])
+    """Connections that load a stack. Default: 16."""
     pool_size: Axis = field(default_factory=lambda: [10])
+    """Database connections of each worker. Default: 10."""
     workers: Axis = field(default_factory=lambda: [1])
+    """Processes of each server. Default: 1."""
     limit: Axis | None = None
+    """Rows of the endpoints that return a list. Default: 100 users, 20 books."""
     rate: Rates | None = None
+    """An open loop at so many requests a second, whatever has been answered."""
     rtt: RoundTrips = field(default_factory=lambda: [0.0])
+    """Distance to the database: what a relay adds to every round trip. Default: "0ms"."""
     slo: Objective | None = None
+    """Search the most req/s that keeps this, such as "p99 < 50ms"."""
     options: dict[str, Values] = field(default_factory=dict)
+    """Options of the adapters, each an axis of the group."""
 
     @cached_property
     def combinations(self) -> Mapping[str, Mapping[str, Plain]]:
@@ -203,7 +249,12 @@ class Document:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     stack: list[StackSection]
+    """The stacks that are compared."""
     group: list[Group]
+    """What they are compared in."""
     run: Run = field(default_factory=Run)
+    """How they are measured."""
     database: DatabaseSection = field(default_factory=DatabaseSection)
+    """Where their data are."""
     claim: list[Claim] = field(default_factory=list)
+    """What others have found, and the report compares."""

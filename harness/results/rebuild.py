@@ -1,15 +1,14 @@
 """`report DIR`: everything in a results folder again, from its `blocks.csv`."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import environment, matrix, plan
 from harness.errors import BadInput
-from harness.findings import find
+from harness.findings import Findings, find
 from harness.matrix import Matrix
-from harness.model import Observation
 from harness.results import render, store
+from harness.results.exports import EXPORTS
 from harness.uncollected import uncollected
 
 
@@ -19,20 +18,25 @@ def rebuild(folder: Path) -> list[str]:
     Raises `BadInput` when the folder is not one of results; then nothing is written.
     """
     with uncollected():
-        observations = store.read(folder)
-        measured = matrix.read(folder / "matrix.toml")
-        files = _files(folder, measured, observations, _environment(folder))
+        measured, found = findings(folder)
+        try:
+            files = render.files(measured, found, _environment(folder), draw=True)
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"{folder / 'env.json'}: not an environment of a run: {error}") from None
     with store.opened(folder) as opened:
         opened.publish(files)
     return list(files)
 
 
-def _files(
-    folder: Path,
-    measured: Matrix,
-    observations: Sequence[Observation],
-    around: Mapping[str, Any],
-) -> dict[str, str]:
+def export(folder: Path, form: str) -> str:
+    """Return what `folder` says in the format `form`, one of `EXPORTS`. Raises `BadInput`."""
+    return EXPORTS[form](findings(folder)[1])
+
+
+def findings(folder: Path) -> tuple[Matrix, Findings]:
+    """Return the matrix of `folder`, and what its blocks say. Raises `BadInput`."""
+    observations = store.read(folder)
+    measured = matrix.read(folder / "matrix.toml")
     cells = {*plan.cells(measured), *plan.ceilings(measured)}
     stray = next((row.key for row in observations if row.key not in cells), None)
     if stray is not None:
@@ -41,11 +45,9 @@ def _files(
             "a cell that the matrix.toml beside it does not"
         )
     try:
-        return render.files(measured, find(measured, observations), around, draw=True)
+        return measured, find(measured, observations)
     except ValueError as error:
         raise BadInput(f"{folder / store.BLOCKS}: not as it was written: {error}") from None
-    except (KeyError, TypeError) as error:
-        raise BadInput(f"{folder / 'env.json'}: not an environment of a run: {error}") from None
 
 
 def _environment(folder: Path) -> dict[str, Any]:
