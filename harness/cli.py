@@ -27,6 +27,7 @@ from harness.checkup import check
 from harness.claims import judged
 from harness.diff import command as diff
 from harness.errors import BadInput, HarnessError, NothingMeasurable
+from harness.history.command import history
 from harness.load.command import LoadReport, json_bytes, run_load, text
 from harness.matrix import Matrix, schema
 from harness.processes import Processes, on_signals, watched
@@ -374,6 +375,28 @@ def diff_command(
     for line in report.failed:
         click.echo(line, err=True)
     return report.exit_code
+
+
+@commands.command("history", short_help="How a ratio went from commit to commit.")
+@click.argument("cells", metavar="CELL_GLOB")
+@click.option("--name", metavar="NAME", help="Which results, where there are several.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like pairs.csv.")
+def history_command(cells: str, name: str | None, as_json: bool) -> int:
+    r"""Follow ratios to the baseline over the commits that changed results/NAME/.
+
+    CELL_GLOB is matched against group/endpoint/stack, and against the same with all axes.
+    A step is a change between neighbours that is proven, and larger than 3 %.
+
+    \b
+    python -m harness history 'users/users_get/asyncpg'
+    python -m harness history '*/asyncpg*' --name matrix
+    python -m harness history '* concurrency=16 *' --json
+    """
+    found = history(cells, name)
+    for line in found.left_out:
+        click.echo(line, err=True)
+    click.echo(found.json() if as_json else found.text())
+    return 0
 
 
 def _chosen(

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.model import Setting
+from harness.columns import columns, values
+from harness.model import Key, Setting
 
 AXES = (
     ("limit", " rows"),
@@ -15,6 +16,9 @@ AXES = (
     ("options", ""),
 )
 """The fields of a setting that a matrix sweeps, and what is said behind their values."""
+
+NAMED = frozenset({"group", "endpoint", "stack", "adapter", "lane"})
+"""Columns of a key that are no axes."""
 
 Values = Mapping[tuple[str, ...], set[object]]
 """The values that an axis has in a group and an endpoint; that a rate has in an endpoint."""
@@ -38,6 +42,24 @@ def names(among: Iterable[Setting]) -> dict[Setting, str]:
 def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
     """Return the name of one `setting`. Of many, see `names`."""
     return names([*among, setting])[setting]
+
+
+def short_name(key: Key) -> str:
+    """Return `group/endpoint/stack`."""
+    return f"{key.group}/{key.endpoint}/{key.stack}"
+
+
+def cell_name(key: Key) -> str:
+    """Return a name that no other cell has, and that stays when the matrix grows.
+
+    `users/users_get/asyncpg concurrency=16 pool_size=10 workers=1`: every axis that applies.
+    """
+    axes = [
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in zip(columns(Key), values(key), strict=True)
+        if name not in NAMED and value not in (None, "") and (name, value) != ("rtt_ms", 0.0)
+    ]
+    return " ".join([short_name(key), *axes])
 
 
 def _name(setting: Setting, values: Values) -> str:

@@ -49,7 +49,31 @@ class Change:
 
 def changes(a: Side, b: Side, keys: Sequence[Key]) -> list[Change]:
     """Return the changes of the cells `keys`, which both sides have, judged as one family."""
-    return _judged([change for each in _settings(keys) for change in _of_setting(a, b, each)])
+    return judged(unjudged(a, b, keys))
+
+
+def unjudged(a: Side, b: Side, keys: Sequence[Key]) -> list[Change]:
+    """Return the changes of the cells `keys`, which both sides have, before any verdict."""
+    return [change for each in _settings(keys) for change in _of_setting(a, b, each)]
+
+
+def judged(changes: Sequence[Change]) -> list[Change]:
+    """Return `changes` with their verdicts: all of them are one family."""
+    family = [
+        (p, number)
+        for number, each in enumerate(changes)
+        if each.judged and each.shift is not None and (p := each.shift.p) is not None
+    ]
+    proven = stats.holm(family, 1 - CONFIDENCE)
+    return [
+        replace(each, proven=number in proven, verdict=_verdict(each, number in proven))
+        for number, each in enumerate(changes)
+    ]
+
+
+def ratio(side: Side, key: Key, baseline: Key, metric: Metric) -> Mean | None:
+    """Return the mean log ratio of a cell to its baseline, over the blocks that both have."""
+    return _mean(_log_ratios(side, key, [baseline], metric))
 
 
 def means(found: Sequence[Change]) -> dict[tuple[Metric, Endpoint], float]:
@@ -163,20 +187,6 @@ def _follows(found: Shift, middle: float) -> bool:
     assert half is not None  # it was judged
     moved = abs(found.size) > half and (found.size > 0) == (middle > 0)
     return moved and abs(found.size - middle) <= max(MARGIN, half)
-
-
-def _judged(changes: Sequence[Change]) -> list[Change]:
-    """Return `changes` with their verdicts: all of them are one family."""
-    family = [
-        (p, number)
-        for number, each in enumerate(changes)
-        if each.judged and each.shift is not None and (p := each.shift.p) is not None
-    ]
-    proven = stats.holm(family, 1 - CONFIDENCE)
-    return [
-        replace(each, proven=number in proven, verdict=_verdict(each, number in proven))
-        for number, each in enumerate(changes)
-    ]
 
 
 def _verdict(change: Change, proven: bool) -> Verdict:

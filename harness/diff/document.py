@@ -28,7 +28,7 @@ def to_json(difference: Difference, failed: Sequence[str]) -> str:
         "comparable": not difference.obstacles,
         "tried": [_other(each) for each in difference.tried],
         "obstacles": [_other(each) for each in difference.obstacles],
-        "pairs": [_change(each) for each in difference.changes],
+        "pairs": [change_of(each) for each in difference.changes],
         "means": [
             {"endpoint": endpoint, "metric": metric, "ratio": _exp(size)}
             for (metric, endpoint), size in difference.means.items()
@@ -46,15 +46,15 @@ def _key(key: Key) -> dict[str, Any]:
     return dict(zip(KEY, values(key), strict=True))
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_of(change: Change) -> dict[str, Any]:
     """`ratio` to `hi`: B's ratio to the reference over A's; `a` and `b` hold these."""
     return {
         **_key(change.key),
         "baseline": change.baseline,
         "reference": change.reference,
         "metric": change.metric,
-        "a": _side(change.a),
-        "b": _side(change.b),
+        "a": ratio_of(change.a),
+        "b": ratio_of(change.b),
         **_shift(change.shift),
         "proven": change.proven,
         "verdict": change.verdict,
@@ -82,7 +82,8 @@ def _failures(row: Failures) -> dict[str, Any]:
     }
 
 
-def _side(found: Mean | None) -> dict[str, Any] | None:
+def ratio_of(found: Mean | None) -> dict[str, Any] | None:
+    """Return a ratio with its interval, and of how many blocks it is."""
     if found is None:
         return None
     return {"blocks": found.n, **_ratio(found.value, found.half_width)}

@@ -5,6 +5,7 @@ import io
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +30,30 @@ def resolve(folder: Path, revision: str) -> str:
             "knows no such commit; see git log, or in a shallow clone fetch more of it"
         )
     return done.stdout.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A commit: its id, the day it was made, the first line of its message."""
+
+    commit: str
+    date: str
+    subject: str
+
+
+def log(folder: Path, path: Path) -> list[Logged]:
+    """Return the commits before and at HEAD that changed `path`, relative to `folder`.
+
+    Oldest first, along first parents: each is compared with the one before it.
+    """
+    done = _git(
+        folder,
+        *("log", "--first-parent", "--reverse", "-z", "--format=%H%n%cs%n%s", "HEAD"),
+        *("--", path.as_posix()),
+    )
+    if done.returncode != 0:
+        raise BadInput(f"{path}: git log: {_complaint(done)}")
+    return [Logged(*each.split("\n", 2)) for each in done.stdout.split("\0") if each]
 
 
 def files(folder: Path, commit: str, below: Path) -> list[str]:

@@ -19,6 +19,7 @@ from harness import stats
 from harness.columns import columns, values
 from harness.findings import Findings
 from harness.model import Key, Summary
+from harness.naming import cell_name
 
 UNITS: Mapping[str, str] = {
     "rps": "req/s",
@@ -32,9 +33,6 @@ UNITS: Mapping[str, str] = {
 """The columns of `cells.csv` that are exported; of these more is better of req/s alone."""
 
 BIGGER_IS_BETTER = frozenset({"rps", "rps_ratio"})
-
-NAMED = frozenset({"group", "endpoint", "stack", "adapter", "lane"})
-"""Columns of a key that are no axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +73,6 @@ def measures(found: Findings) -> Iterator[Measure]:
         if summary.outcome == "ok":
             yield from _absolutes(cell_name(key), summary)
             yield from _ratios(cell_name(key), key, found)
-
-
-def cell_name(key: Key) -> str:
-    """Return a name that no other cell has, and that stays when the matrix grows.
-
-    `users/users_get/asyncpg concurrency=16 pool_size=10 workers=1`: every axis that applies.
-    """
-    axes = [
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in zip(columns(Key), values(key), strict=True)
-        if name not in NAMED and value not in (None, "") and (name, value) != ("rtt_ms", 0.0)
-    ]
-    return " ".join([f"{key.group}/{key.endpoint}/{key.stack}", *axes])
 
 
 def _absolutes(cell: str, summary: Summary) -> Iterator[Measure]:

@@ -9,6 +9,7 @@ import pytest
 from harness.cli import main
 from harness.findings import Findings, find
 from harness.model import Observation
+from harness.naming import cell_name
 from harness.results import exports
 from tests.diff.runs import written
 from tests.factories import a_cost, a_key, a_matrix, an_observation, blocks
@@ -71,7 +72,7 @@ def test_nothing_measured_is_an_empty_document() -> None:
 
 def test_a_name_holds_every_axis_that_applies() -> None:
     key = a_key(endpoint="users_list", limit=100, rate=0.5, rtt_ms=5.0)
-    assert exports.cell_name(key) == (
+    assert cell_name(key) == (
         "g/users_list/base limit=100 concurrency=16 rate=0.5 pool_size=10 workers=1 rtt_ms=5"
     )
 

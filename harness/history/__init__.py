@@ -1,0 +1,1 @@
+"""`history CELL_GLOB`: how a cell's ratio to its baseline went from commit to commit."""
