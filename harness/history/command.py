@@ -35,6 +35,12 @@ class History:
         """One JSON object."""
         return to_json(self.name, self.series, self.left_out)
 
+    def svg(self) -> str:
+        """Return a picture."""
+        from harness.history import plot  # late: matplotlib takes a second
+
+        return plot.draw(self.series, f"{self.name}: ratios to the baseline, commit by commit")
+
 
 def history(pattern: str, name: str | None) -> History:
     """Follow the cells that `pattern` matches through the commits of this repository.

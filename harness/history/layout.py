@@ -22,7 +22,7 @@ def layout(found: Sequence[Series], commits: int) -> list[Part]:
     """Return the steps in words, then a table for each cell."""
     named = titles(found)
     steps = [
-        f"{named[each.key]}: {_step(each, point)} at {point.run.commit[:7]}, "
+        f"{named[each.key]}: {step_text(each, point)} at {point.run.commit[:7]}, "
         f"{_short(point.run.subject)}"
         for each in found
         for point in each.points
@@ -60,13 +60,14 @@ def _rows(each: Series) -> list[tuple[str, ...]]:
             _short(point.run.subject),
             str(point.ratio.n) if point.ratio else DASH,
             wording.ratio(point.ratio) if point.ratio else DASH,
-            _step(each, point),
+            step_text(each, point),
         )
         for point in each.points
     ]
 
 
-def _step(each: Series, point: Point) -> str:
+def step_text(each: Series, point: Point) -> str:
+    """Return who stepped at `point`, which way and how far; nothing where nobody did."""
     step = point.stepped
     if step is None or step.shift is None:
         return ""

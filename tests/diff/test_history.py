@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -81,6 +82,27 @@ def test_the_same_as_json(history: History, commits: Sequence[str]) -> None:
     assert found["commits"][0]["change"] is None
     assert found["commits"][0]["ratio"]["blocks"] == 5
     assert found["commits"][2]["change"]["ratio"] == pytest.approx(0.9, abs=0.01)
+
+
+def test_the_picture_has_every_commit_and_says_the_step(
+    history: History, commits: Sequence[str]
+) -> None:
+    assert history("*/other", "--plot", "a.svg").code == 0
+    assert history("*/other", "--plot", "b.svg").code == 0
+    drawn = Path("a.svg").read_text()
+    assert drawn == Path("b.svg").read_text()
+    ElementTree.fromstring(drawn)
+    assert all(each[:7] in drawn for each in commits)
+    assert "slower: -" in drawn
+    assert "nan" not in drawn.lower()
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(
+    history: History, commits: Sequence[str]
+) -> None:
+    said = history("*/other", "--plot", "no/such/a.svg")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("error: no/such/a.svg: cannot be written: No such file")
 
 
 @pytest.mark.parametrize("pattern", ["*", "g/*", "*concurrency=16*", "g/users_get/[ob]*"])
