@@ -29,7 +29,7 @@ def layout(found: Sequence[Series], commits: int) -> list[Part]:
         if point.stepped
     ]
     return [
-        Lines("", steps or [f"No step in {commits} commits."]),
+        Lines("", steps or [f"No step in {commits} commit{'s' * (commits != 1)}."]),
         *(Table(_title(each, named[each.key]), HEADINGS, [("", _rows(each))]) for each in found),
     ]
 

@@ -142,7 +142,7 @@ def test_several_results_need_a_name(history: History, commits: Sequence[str]) -
     said = history("*")
     assert said.code == 2
     assert said.err == "error: HEAD: holds several results (matrix, second): choose with --name\n"
-    assert "No step in 1 commits." in history("*", "--name", "second").out
+    assert "No step in 1 commit." in history("*", "--name", "second").out
 
 
 @pytest.mark.parametrize(
