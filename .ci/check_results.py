@@ -50,11 +50,14 @@ MAY_BE_EMPTY = frozenset(
     }
 )
 
+WAITS = {"pool_wait_mean_ms", "pool_wait_p99_ms"}
+STATES = {"connections_active", "connections_idle", "connections_idle_in_transaction"}
+
 DO_NOT_APPLY = {
-    "noop": {"db_cpu_us", "db_pss_mib", "connections", "round_trips"},
+    "noop": {"db_cpu_us", "db_pss_mib", "connections", "round_trips", *STATES, *WAITS},
     "pgbench": {
         *("app_cpu_us", "rss_idle_mib", "rss_end_mib", "rss_peak_mib", "pss_end_mib"),
-        *("db_pss_mib", "littles_law", "round_trips"),
+        *("db_pss_mib", "littles_law", "round_trips", *WAITS),
     },
 }
 """Columns that a ceiling leaves empty: one has no database, the other no app."""

@@ -6,11 +6,13 @@ Source: https://magicstack.github.io/asyncpg/current/api/ and asyncpg/pool.py.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Annotated, Any, Literal, TypeVar
 
 import asyncpg
 from annotated_types import Ge
 
+from adapters import checkouts
 from adapters.base import Adapter, Json, PoolOptions
 from adapters.books import with_links
 from adapters.errors import PoolTimeout
@@ -142,6 +144,7 @@ class AsyncpgPool:
     async def _acquire(self) -> Any:
         # Not `async with pool.acquire()`: a TimeoutError from the acquire must be told
         # from one of a query, and asyncpg raises both bare.
+        began_ns = perf_counter_ns()
         try:
             return await self._pool.acquire(timeout=self._timeout_s)
         except TimeoutError as error:
@@ -149,6 +152,8 @@ class AsyncpgPool:
                 f"no connection from asyncpg's pool of {self._options.pool_size} "
                 f"in {self._timeout_s:g} s"
             ) from error
+        finally:
+            checkouts.record(perf_counter_ns() - began_ns)
 
 
 async def _users(connection: Any, limit: int) -> Json:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Annotated, Any, Literal, LiteralString, Self, TypeAlias
 
 import psycopg_pool
@@ -17,6 +18,7 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
+from adapters import checkouts
 from adapters.base import Adapter, Json, PoolOptions
 from adapters.books import with_links
 from adapters.errors import PoolTimeout, message
@@ -205,13 +207,17 @@ def _telling(attempts: _Attempts) -> type[Connection]:
 
 
 class _TellingPool(AsyncConnectionPool[Connection]):
-    """A pool whose time-out has the reason: connections it lacks because they were refused."""
+    """A pool that times its checkouts, and whose time-out has the reason.
+
+    That is a refusal, when it lacks connections because they were refused.
+    """
 
     def __init__(self, dsn: str, attempts: _Attempts, **parameters: Any) -> None:
         super().__init__(dsn, **parameters)
         self._attempts = attempts
 
     async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 - psycopg's
+        began_ns = perf_counter_ns()
         try:
             return await super().getconn(timeout)
         except psycopg_pool.PoolTimeout as error:
@@ -219,6 +225,8 @@ class _TellingPool(AsyncConnectionPool[Connection]):
             if reason is None:
                 raise
             raise PoolTimeout(f"{error}: {message(reason)}") from reason
+        finally:
+            checkouts.record(perf_counter_ns() - began_ns)
 
 
 async def _fill(pool: Pool, attempts: _Attempts) -> None:

@@ -19,7 +19,19 @@ ENTRY_POINTS = "harness.adapters"
 LANE_NAMES = ("idiomatic", "matched")
 
 _NOT_ADAPTERS = frozenset(
-    {"base", "books", "errors", "hops", "noop", "orm", "reads", "registry", "sql"}
+    {
+        "base",
+        "books",
+        "checkouts",
+        "errors",
+        "hops",
+        "noop",
+        "orm",
+        "reads",
+        "registry",
+        "sql",
+        "timed_pools",
+    }
 )
 """What adapters share, and the one without a database, which is no stack. Every other file in
 the folder is an adapter: to add one is to add a file."""

@@ -30,6 +30,7 @@ from adapters.orm import (
     user_row_json,
 )
 from adapters.reads import Books, Reads, Style, core_lacks
+from adapters.timed_pools import TimedAsyncQueuePool
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ def _engine(dsn: str, options: Options) -> AsyncEngine:
     isolation: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if options.autocommit else {}
     return create_async_engine(
         f"postgresql+{options.driver}://",
+        poolclass=TimedAsyncQueuePool,
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
         pool_timeout=options.pool_timeout,

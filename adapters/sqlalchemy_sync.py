@@ -29,6 +29,7 @@ from adapters.orm import (
     user_row_json,
 )
 from adapters.reads import Books, Reads, Style, core_lacks
+from adapters.timed_pools import TimedQueuePool
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,7 @@ def _engine(dsn: str, options: Options) -> Engine:
     return create_engine(
         f"postgresql+{options.driver}://",
         creator=_creator(dsn, options),
+        poolclass=TimedQueuePool,
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
         pool_timeout=options.pool_timeout,

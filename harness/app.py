@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters import errors, registry
+from adapters import checkouts, errors, registry
 from adapters.base import Adapter, Json, Unsupported
 
 VARIABLE = "HARNESS_APP"
@@ -76,6 +76,8 @@ def configured(environment: Mapping[str, str]) -> Config:
 async def lifespan(_app: Starlette) -> AsyncIterator[State]:
     """Open the pool before the first request; say in `ready_dir` that it is open, or why not."""
     config = configured(os.environ)
+    if config.ready_dir is not None:
+        checkouts.share(config.ready_dir / f"{os.getpid()}.checkouts")
     async with AsyncExitStack() as stack:
         try:
             adapter = await stack.enter_async_context(_connection(config))

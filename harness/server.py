@@ -46,6 +46,7 @@ class Server:
     """One stack's server, ready for requests. `pid` is Granian's own, above its workers.
 
     `bouncer` is the PgBouncer behind it, if there is one.
+    `checkouts` are where its workers count how long requests waited for their pools.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Server:
     pid: int
     worker_pids: tuple[int, ...]
     bouncer: Bouncer | None = None
+    checkouts: tuple[Path, ...] = ()
 
     @property
     def url(self) -> str:
@@ -104,7 +106,8 @@ async def serve(
                     # Only now: four stacks that import their packages on one CPU of two
                     # take half as long again, in every block.
                     pin(tree(process.pid), cpus)
-                yield Server(name, HOST, bound, process.pid, pids)
+                counted = tuple(folder / f"{pid}.checkouts" for pid in pids)
+                yield Server(name, HOST, bound, process.pid, pids, checkouts=counted)
 
 
 async def fetch(

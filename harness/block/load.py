@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness import plan
@@ -28,14 +29,21 @@ GENERATOR_GRACE_S = 15.0
 
 
 async def give_load(
-    bench: Bench, block: Block, live: Sequence[Live], tool: str | None, load_average: float | None
+    bench: Bench,
+    block: Block,
+    live: Sequence[Live],
+    tool: str | None,
+    load_average: float | None,
+    uncounted_pids: tuple[int, ...],
 ) -> tuple[Answer, Machine]:
     """Load the `live` servers in turn, and the database with `tool` (pgbench) if there is one.
 
-    Returns what came back, and what the machine did meanwhile.
+    `uncounted_pids` are backends of the run's own. Returns what came back, and what the
+    machine did meanwhile.
     """
     ours = None if bench.postmaster_pid is None else functools.partial(_our_pids, bench)
-    with _job(bench, block, live, tool) as job:
+    with _job(bench, block, live, tool) as planned:
+        job = replace(planned, uncounted_pids=uncounted_pids)
         bench.say(_said(bench.matrix, block, job))
         first, before = noise.probe(), noise.read(ours)
         answer = await carry_out(

@@ -9,6 +9,7 @@ from harness.bench import Bench
 from harness.block.answers import Live, Refused, alike, answered, verified
 from harness.block.load import give_load
 from harness.block.replication import Block, application_name, replication, served
+from harness.block.watching import Watch, watching
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
 from harness.database import activity, pgbench, pgbouncer
 from harness.database.counters import counters
@@ -16,7 +17,16 @@ from harness.database.dataset import restore_users
 from harness.distance.far import Place, at_distance
 from harness.distance.ping import NAME as PING
 from harness.load.job import Answer, TargetAnswer
-from harness.model import Cost, Machine, Observation, Pooler, Setting, Stack, key
+from harness.model import (
+    ConnectionsBlock,
+    Cost,
+    Machine,
+    Observation,
+    Pooler,
+    Setting,
+    Stack,
+    key,
+)
 from harness.observation import NO_COST, NO_MACHINE, measured, unmeasured
 from harness.observe import noise
 from harness.observe.cpu import process_cpu_ns
@@ -27,11 +37,12 @@ from harness.together import together
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the load of some stacks gave: the answers and what each held of memory, by name."""
+    """What the load of some stacks gave: by name the answers, and what each held meanwhile."""
 
     answer: Answer | None
     answers: Mapping[str, TargetAnswer]
     memory: Mapping[str, Cost]
+    connections: Mapping[str, ConnectionsBlock]
     machine: Machine
     poolers: Mapping[str, Pooler]
 
@@ -128,7 +139,7 @@ async def _batch_at(
         found = await verified(block, with_server, servers)
         live = [each for each in found.values() if isinstance(each, Live)]
         await place.load_begins()
-        loaded = await _loaded(bench, block, live, tool, load_average)
+        loaded = await _loaded(bench, block, stacks, live, tool, load_average)
         await place.load_ended()
         bench.say("stopping")
     await activity.end_backends(bench.address, names)
@@ -142,23 +153,33 @@ async def _batch_at(
 
 
 async def _loaded(
-    bench: Bench, block: Block, live: Sequence[Live], tool: str | None, load_average: float | None
+    bench: Bench,
+    block: Block,
+    stacks: Sequence[Stack],
+    live: Sequence[Live],
+    tool: str | None,
+    load_average: float | None,
 ) -> Loaded:
-    """Give the load, if there is anything to give it to, and read what it left in memory."""
+    """Give the load, if there is anything to give it to, and read what was held meanwhile."""
     if not live and tool is None:
-        return Loaded(None, {}, {}, NO_MACHINE, {})
+        return Loaded(None, {}, {}, {}, NO_MACHINE, {})
     before = _bouncers_ns(live)
-    answer, machine = await give_load(bench, block, live, tool, load_average)
+    async with watching(bench, block, stacks, live) as watch:
+        answer, machine = await give_load(
+            bench, block, live, tool, load_average, watch.backend_pids
+        )
     after = _bouncers_ns(live)
-    memory = {each.stack.name: await _memory(bench, each) for each in live}
+    servers = {each.stack.name: each for each in live}
+    memory = {name: await _memory(bench, each, watch) for name, each in servers.items()}
     if tool is not None:
         clients = plan.connections(PGBENCH, block.setting)
         memory[PGBENCH.name] = replace(NO_COST, connections=clients)
+    held = {each.name: watch.found(each, servers.get(each.name)) for each in stacks}
     answers = {each.name: each for each in answer.targets}
     spent = {
         name: Pooler(_each_us(before[name], after[name], answers[name].answered)) for name in after
     }
-    return Loaded(answer, answers, memory, machine, spent)
+    return Loaded(answer, answers, memory, held, machine, spent)
 
 
 def _bouncers_ns(live: Sequence[Live]) -> Mapping[str, int | None]:
@@ -194,7 +215,11 @@ def _row(block: Block, stack: Stack, found: Live | Refused | None, loaded: Loade
         machine=loaded.machine,
         generators=answer.generators,
     )
-    return replace(row, pooler=loaded.poolers.get(stack.name, row.pooler))
+    return replace(
+        row,
+        connections=loaded.connections[stack.name],
+        pooler=loaded.poolers.get(stack.name, row.pooler),
+    )
 
 
 def _of_the_database(loaded: Loaded) -> Mapping[str, TargetAnswer]:
@@ -221,7 +246,7 @@ async def _backends(bench: Bench, live: Live) -> list[int]:
     return await activity.backends(bench.address, application_name(live.stack))
 
 
-async def _memory(bench: Bench, live: Live) -> Cost:
+async def _memory(bench: Bench, live: Live, watch: Watch) -> Cost:
     """Read what the processes of a stack hold now, at the end of load, pools still open."""
     pids = tree(live.server.pid)
     backends = await _backends(bench, live)
@@ -234,5 +259,5 @@ async def _memory(bench: Bench, live: Live) -> Cost:
         rss_peak_mib=peak_rss_mib(pids),
         pss_end_mib=pss_mib(pids),
         db_pss_mib=pss_mib(backends) if bench.postmaster_pid is not None else None,
-        connections=len(backends),
+        connections=max(len(backends), watch.most(live.stack)),
     )

@@ -58,7 +58,9 @@ async def fire(job: Job) -> Answer:
 
 async def fire_with(job: Job, followers: Sequence[crew.Channel]) -> Answer:
     """Do the job, with each of `followers` doing its own part at the same time."""
-    database = None if job.postmaster_pid is None else DatabaseCpu(job.postmaster_pid)
+    database = None
+    if job.postmaster_pid is not None:
+        database = DatabaseCpu(job.postmaster_pid, uncounted_pids=job.uncounted_pids)
     own = loaders_of(job, database)
     loaders = crew.shared(own, followers)
     if job.pgbench is not None:

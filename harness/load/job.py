@@ -82,7 +82,8 @@ class Job:
     `warmup_s` and `measure_s` are per target. `rounds` holds orders of target indices,
     one per round of slices, used from the first on in warm-up and again in measuring,
     and from the start again when they run out. `slice_s` is the least length of a slice.
-    `postmaster_pid` is the database whose CPU is charged to the target under load.
+    `postmaster_pid` is the database whose CPU is charged to the target under load, but for
+    its backends in `uncounted_pids`.
     `seed` decides which answers are compared byte by byte. With a `pace` the measuring is an
     open loop: each slice a stretch of that schedule, for all targets alike. Warm-up is a
     closed loop all the same, so that every connection has seen use at any rate.
@@ -104,6 +105,7 @@ class Job:
     slo: Slo | None = None
     pgbench: PgbenchTarget | None = None
     seat: Seat | None = None
+    uncounted_pids: tuple[int, ...] = ()
 
     @property
     def shares(self) -> list[float]:
@@ -121,6 +123,7 @@ class Job:
         fields = orjson.loads(document)
         fields["targets"] = tuple(_target(each) for each in fields["targets"])
         fields["rounds"] = tuple(tuple(each) for each in fields["rounds"])
+        fields["uncounted_pids"] = tuple(fields["uncounted_pids"])
         fields["pace"] = None if fields["pace"] is None else Pace(**fields["pace"])
         fields["slo"] = None if fields["slo"] is None else Slo(**fields["slo"])
         fields["pgbench"] = None if fields["pgbench"] is None else _pgbench(fields["pgbench"])

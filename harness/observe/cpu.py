@@ -69,12 +69,19 @@ class DatabaseCpu:
     that has ended is the larger of what it was last seen to have used and what the
     postmaster's `cutime + cstime` say: those know of all, but in ticks of 10 ms, so a
     backend's last moments may be charged up to two ticks late (once, not per backend).
-    `is_backend` tells by a process's title whether to count it.
+    `is_backend` tells by a process's title whether to count it; `uncounted_pids` are
+    backends that work for no client, but for the run itself.
     """
 
-    def __init__(self, postmaster_pid: int, is_backend: Callable[[str], bool] = is_backend) -> None:
+    def __init__(
+        self,
+        postmaster_pid: int,
+        is_backend: Callable[[str], bool] = is_backend,
+        uncounted_pids: Iterable[int] = (),
+    ) -> None:
         self._pid = postmaster_pid
         self._is_backend = is_backend
+        self._uncounted = frozenset(uncounted_pids)
         self._postmaster_title = _title(postmaster_pid)
         self._counted: dict[int, bool] = {}
         self._last_ns: dict[int, int] = {}
@@ -115,6 +122,8 @@ class DatabaseCpu:
         # A title is read once, when its process is new: reading 40 would cost more than a slice
         # can hide. One so young that it has the postmaster's title still, or one that has ended
         # and has none, is taken for a backend and asked again.
+        if pid in self._uncounted:
+            return False
         if pid in self._counted:
             return self._counted[pid]
         title = _title(pid)

@@ -8,6 +8,7 @@ from harness.matrix import Matrix
 from harness.results.pictures import Pictures
 from harness.results.sections import (
     claims,
+    connections,
     doubts,
     environment,
     errors,
@@ -25,6 +26,7 @@ SECTIONS: Sequence[Callable[[Material], str]] = (
     claims.section,
     sweeps.section,
     settings.section,
+    connections.section,
     errors.section,
     without_number.section,
     doubts.section,

@@ -13,7 +13,7 @@ from harness.ceilings import what_applies
 from harness.environment import to_json
 from harness.findings import find
 from harness.matrix import Matrix
-from harness.model import Observation
+from harness.model import Connections, ConnectionsBlock, Observation
 from harness.results import render
 from harness.results.resolved import to_toml
 from harness.results.store import opened
@@ -29,9 +29,13 @@ complaints, unlike_its_blocks = (
 )
 
 
+SEEN = ConnectionsBlock(Connections(4, 6, 1), pool_waits=an_observation().latencies)
+
+
 def rows(**of_the_first: Any) -> list[Observation]:
-    first, *others = (an_observation(key) for key in plan.cells(MATRIX))
-    beside = [what_applies(an_observation(key)) for key in plan.ceilings(MATRIX)]
+    first, *others = (an_observation(key, connections=SEEN) for key in plan.cells(MATRIX))
+    noop, pgbench = (what_applies(an_observation(key)) for key in plan.ceilings(MATRIX))
+    beside = [noop, replace(pgbench, connections=replace(SEEN, pool_waits=""))]
     return [replace(first, **of_the_first), *others, *beside]
 
 

@@ -71,6 +71,7 @@ def test_a_job_survives_the_pipe(
         rounds=tuple(tuple(each) for each in rounds),
         pgbench=pgbench,
         seat=seat,
+        uncounted_pids=(7, 8),
     )
     searching = replace(job, slo=Slo(99, 0.05))
     assert Job.from_json(job.to_json()) == job

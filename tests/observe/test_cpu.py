@@ -150,6 +150,16 @@ def test_processes_that_work_for_no_client_are_left_out(parent: Parent) -> None:
     assert own_ns <= after <= (process_cpu_ns(parent.pid) or 0)
 
 
+def test_a_backend_of_the_runs_own_is_charged_to_nobody(parent: Parent) -> None:
+    parent.do("stay", 0.05)
+    (child,) = children(parent.pid)
+    database = DatabaseCpu(parent.pid, everything, uncounted_pids=[child])
+    own_ns = process_cpu_ns(parent.pid) or 0
+    after = database.read()
+    assert after is not None
+    assert own_ns <= after <= (process_cpu_ns(parent.pid) or 0)
+
+
 def test_what_works_for_no_client_and_ended_is_left_out_too(parent: Parent) -> None:
     database = DatabaseCpu(parent.pid, lambda title: False)
     parent.do("stay", 0.05)

@@ -9,11 +9,14 @@ import orjson
 
 from harness import ceilings, histogram
 from harness.checks import checked
+from harness.connections import of_block
+from harness.database.sampling import Seen
 from harness.load.capacity import Probe
 from harness.matrix import Matrix
 from harness.model import (
     Capacity,
     CapacityLimit,
+    ConnectionsBlock,
     Distance,
     Endpoint,
     Key,
@@ -23,6 +26,7 @@ from harness.model import (
 )
 from harness.observation import NO_COST, NO_LATENCY, unmeasured
 from harness.probes import encode
+from harness.waits import Waits
 from tests.factories import (
     a_cost,
     a_key,
@@ -221,7 +225,18 @@ def _alone() -> Iterator[Observation]:
         key = cell("alone", "users_insert", "quick")
         # A neighbour in the first of them; no hypervisor that tells what it gave to others.
         machine = a_machine(foreign_cpu_cores=0.7 if block == 1 else 0.0, steal_pct=None)
-        yield row(key, block, 1200.0 + 10 * block, 333.3, schedule="sequential", machine=machine)
+        rate = 1200.0 + 10 * block
+        fields = {"schedule": "sequential", "machine": machine, "connections": watched(block)}
+        yield row(key, block, rate, 333.3, **fields)
+
+
+def watched(block: int) -> ConnectionsBlock:
+    """Return what was seen of ten connections; in the second block the workers were uneven."""
+    seen = Seen()
+    seen.add([("active", "", 4 + block), ("idle", "COMMIT;", 6 - block)])
+    seen.add([("idle in transaction", "", 1), ("idle", "RESET ALL", 2)])
+    waited = Waits(histogram.counts(np.linspace(1e6, block * 4e6, 500).astype(np.int64)))
+    return of_block(seen, waited, (8, 8) if block == 1 else (5, 11))
 
 
 def _steady() -> Iterator[Observation]:

@@ -48,7 +48,8 @@ CELLS = (
     "littles_law, outcome, flags, offered_rps, service_p50_ms, service_p99_ms, "
     "schedule_lag_p99_ms, late, dropped, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
     "capacity_concurrency, capacity_limit, rtt_measured_ms, rtt_loaded_ms, round_trips, "
-    "via_cpu_us"
+    "via_cpu_us, connections_active, connections_idle, connections_idle_in_transaction, "
+    "last_statement, pool_wait_mean_ms, pool_wait_p99_ms, worker_split"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 

@@ -79,6 +79,37 @@ def test_forced_it_shows_which_stack_fails_how_and_the_others_go_on(
     assert run.left() == []
 
 
+def test_what_connections_did_is_seen_of_every_stack_and_worker(
+    start: Start, matrix: Matrix, tmp_path: Path
+) -> None:
+    group = {"name": "g", "endpoint": ["users_get"], "concurrency": [6], "pool_size": [2]}
+    stacks = [
+        {"name": "asyncpg", "adapter": "asyncpg_pool"},
+        {"name": "sync", "adapter": "sqlalchemy_sync", "options": {"max_overflow": 0}},
+    ]
+    run = start(
+        matrix(stack=stacks, group=[group | {"workers": [2]}], run={"measure": "600ms"}),
+    )
+    run.measured()
+    for (_, stack), cell in cells(tmp_path).items():
+        if not as_measured(cell):
+            continue
+        assert sum(map(int, cell["worker_split"].split("/"))) == 6
+        assert cell["connections"] == "4"
+        assert 0 <= int(cell["connections_idle_in_transaction"]) <= 4
+        assert 1 <= int(cell["connections_idle"]) <= 4
+        assert 0 < float(cell["pool_wait_mean_ms"]) < 1000 * 2  # run.timeout
+        assert float(cell["pool_wait_p99_ms"]) > 0
+        # What each library sends last of all, whatever was asked.
+        last = {"asyncpg": "RESET", "sync": "ROLLBACK"}[stack]
+        assert cell["last_statement"].startswith(last)
+    report = (tmp_path / "results" / "tiny" / "report.md").read_text()
+    assert "## Connections" in report or not any(
+        each["outcome"] == "ok" for each in cells(tmp_path).values()
+    )
+    assert run.left() == []
+
+
 def test_stacks_that_fit_one_by_one_are_foreseen_to_take_turns(
     start: Start, matrix: Matrix
 ) -> None:

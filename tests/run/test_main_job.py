@@ -19,7 +19,9 @@ CELLS = (
     "err_body,app_cpu_us,db_cpu_us,load_cpu_us,rss_idle_mib,rss_end_mib,rss_peak_mib,pss_end_mib,"
     "db_pss_mib,connections,littles_law,outcome,flags,offered_rps,service_p50_ms,service_p99_ms,"
     "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
-    "capacity_concurrency,capacity_limit,rtt_measured_ms,rtt_loaded_ms,round_trips,via_cpu_us"
+    "capacity_concurrency,capacity_limit,rtt_measured_ms,rtt_loaded_ms,round_trips,via_cpu_us,"
+    "connections_active,connections_idle,connections_idle_in_transaction,last_statement,"
+    "pool_wait_mean_ms,pool_wait_p99_ms,worker_split"
 )
 
 ROUND_TRIPS = {
@@ -64,7 +66,8 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
             continue
         alone = cell["blocks"] == "1"
         assert not alone or "invalid" in cell["flags"]
-        may_be_empty = {"rate", "limit", "options", "flags", "p99_ms", "via_cpu_us"}
+        # A single worker has all clients: there is no split.
+        may_be_empty = {"rate", "limit", "options", "flags", "p99_ms", "via_cpu_us", "worker_split"}
         may_be_empty |= OPEN_LOOP | CAPACITY | DISTANCE
         may_be_empty |= {"rps_lo", "rps_hi"} if alone else set()
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
