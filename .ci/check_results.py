@@ -47,6 +47,10 @@ MAY_BE_EMPTY = frozenset(
         "rtt_measured_ms",  # only groups with an rtt have one
         "rtt_loaded_ms",
         "via_cpu_us",  # only stacks with a via have one
+        "rss_quiet_mib",  # only groups with quiet or rounds have these
+        "rss_growth_kib_per_1000",
+        "rss_growth_lo",
+        "rss_growth_hi",
     }
 )
 

@@ -48,7 +48,8 @@ class Budget:
         """Add the warm-up and the slices that the cells of a block were given."""
         for row in rows:
             if row.slice_ms is not None:
-                warmup_s = ceilings.share(row.key) * self._matrix.run.warmup
+                rounds = self._matrix.group(row.key.group).rounds
+                warmup_s = rounds * ceilings.share(row.key) * self._matrix.run.warmup
                 self.load_s += warmup_s + row.slices * row.slice_ms / 1000
             # The last of them is the verification, whose slices have just been counted.
             tried = probes.decode(row.capacity.capacity_probes)[:-1]

@@ -67,6 +67,7 @@ def describe(
         "database": {"embedded": embedded, **_said(database)},
         "git": _git(matrix.resolve().parent, results.resolve()),
         "harness": __version__,
+        "malloc_arena_max": os.environ.get("MALLOC_ARENA_MAX"),
         "machine": {
             "arch": platform.machine(),
             "kernel": platform.release(),

@@ -42,6 +42,16 @@ def of_blocks(observations: Iterable[Observation]) -> list[Machine]:
     return list(found.values())
 
 
+def worst(machines: Sequence[Machine]) -> Machine:
+    """Return the worst of every column."""
+    return Machine(
+        **{
+            line.name: max(_values(machines, line.name), key=line.badness, default=None)
+            for line in LINES
+        }
+    )
+
+
 def rows(machines: Sequence[Machine]) -> list[list[str]]:
     """Return for each column that was read: its words, its median, its worst."""
     return [

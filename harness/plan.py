@@ -148,7 +148,8 @@ def block_s(matrix: Matrix, setting: Setting, overhead_s: float) -> float:
     group, count = matrix.group(setting.group), len(stacks(matrix, setting))
     if not count:
         return 0.0
-    return load_s(matrix, group, count + SHARE * len(matrix.ceilings_of(group))) + overhead_s
+    given_s = load_s(matrix, group, count + SHARE * len(matrix.ceilings_of(group)))
+    return group.rounds * (given_s + (group.quiet or 0.0)) + overhead_s
 
 
 def options(stack: Stack, setting: Setting) -> Mapping[str, object]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import arrivals, connections, histogram
+from harness import arrivals, connections, growth, histogram
 from harness.model import (
     Capacity,
     CapacityLimit,
@@ -157,6 +157,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         wire=Wire(_mean(row.wire.round_trips for row in rows)),
         pooler=Pooler(_mean(row.pooler.via_cpu_us for row in good)),
         connections=connections.together([row.connections for row in good]),
+        memory=growth.together([row.memory.figures for row in good]),
     )
 
 

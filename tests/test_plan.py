@@ -145,6 +145,12 @@ def test_a_sequential_run_is_sequential_however_much_room_there_is() -> None:
     assert plan.schedule(matrix, a_key().setting, [a_stack()], 1000) == "sequential"
 
 
+def test_a_block_of_rounds_takes_its_load_and_its_quiet_each_time() -> None:
+    group = {"name": "g", "endpoint": ["users_get"], "rounds": 4, "quiet": "60s"}
+    matrix = a_matrix(group=[group], run={"ceilings": False})
+    assert plan.block_s(matrix, plan.settings(matrix)[0], 3.0) == 4 * (2 * 3 + 60) + 3
+
+
 def test_a_block_takes_its_load_and_its_overhead() -> None:
     matrix = a_matrix(run={"warmup": "1s", "measure": "2s", "ceilings": False})
     assert plan.block_s(matrix, plan.settings(matrix)[0], 3.0) == 2 * 3 + 3

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness import plan, work
+from harness import growth, noises, plan, work
 from harness.bench import Bench
 from harness.block.answers import Live, Refused, alike, answered, verified
 from harness.block.load import give_load
 from harness.block.replication import Block, application_name, replication, served
+from harness.block.rounds import Rounds
 from harness.block.watching import Watch, watching
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
 from harness.database import activity, pgbench, pgbouncer
@@ -17,10 +18,12 @@ from harness.database.dataset import restore_users
 from harness.distance.far import Place, at_distance
 from harness.distance.ping import NAME as PING
 from harness.load.job import Answer, TargetAnswer
+from harness.load.rounds import joined
 from harness.model import (
     ConnectionsBlock,
     Cost,
     Machine,
+    MemoryBlock,
     Observation,
     Pooler,
     Setting,
@@ -30,7 +33,7 @@ from harness.model import (
 from harness.observation import NO_COST, NO_MACHINE, measured, unmeasured
 from harness.observe import noise
 from harness.observe.cpu import process_cpu_ns
-from harness.observe.memory import peak_rss_mib, pss_mib, rss_mib
+from harness.observe.memory import by_process_mib, peak_rss_mib, pss_mib, rss_mib
 from harness.processes import tree
 from harness.together import together
 
@@ -43,6 +46,7 @@ class Loaded:
     answers: Mapping[str, TargetAnswer]
     memory: Mapping[str, Cost]
     connections: Mapping[str, ConnectionsBlock]
+    growth: Mapping[str, MemoryBlock]
     machine: Machine
     poolers: Mapping[str, Pooler]
 
@@ -162,24 +166,33 @@ async def _loaded(
 ) -> Loaded:
     """Give the load, if there is anything to give it to, and read what was held meanwhile."""
     if not live and tool is None:
-        return Loaded(None, {}, {}, {}, NO_MACHINE, {})
+        return Loaded(None, {}, {}, {}, {}, NO_MACHINE, {})
+    group, rounds = bench.matrix.group(block.setting.group), Rounds(live)
     before = _bouncers_ns(live)
     async with watching(bench, block, stacks, live) as watch:
-        answer, machine = await give_load(
-            bench, block, live, tool, load_average, watch.backend_pids
-        )
+        for number in range(group.rounds):
+            if number:
+                await rounds.rest(bench, group)
+            rounds.had(*await give_load(bench, block, live, tool, load_average, watch.backend_pids))
     after = _bouncers_ns(live)
     servers = {each.stack.name: each for each in live}
     memory = {name: await _memory(bench, each, watch) for name, each in servers.items()}
+    workers_mib = {each.stack.name: by_process_mib(each.server.worker_pids) for each in live}
+    await rounds.rest(bench, group)
     if tool is not None:
         clients = plan.connections(PGBENCH, block.setting)
         memory[PGBENCH.name] = replace(NO_COST, connections=clients)
     held = {each.name: watch.found(each, servers.get(each.name)) for each in stacks}
+    grown = {
+        name: growth.of_block(rounds.held[name], workers_mib[name], quiet=group.quiet is not None)
+        for name in servers
+    }
+    answer = joined(rounds.answers)
     answers = {each.name: each for each in answer.targets}
     spent = {
         name: Pooler(_each_us(before[name], after[name], answers[name].answered)) for name in after
     }
-    return Loaded(answer, answers, memory, held, machine, spent)
+    return Loaded(answer, answers, memory, held, grown, noises.worst(rounds.machines), spent)
 
 
 def _bouncers_ns(live: Sequence[Live]) -> Mapping[str, int | None]:
@@ -218,6 +231,7 @@ def _row(block: Block, stack: Stack, found: Live | Refused | None, loaded: Loade
     return replace(
         row,
         connections=loaded.connections[stack.name],
+        memory=loaded.growth.get(stack.name, MemoryBlock()),
         pooler=loaded.poolers.get(stack.name, row.pooler),
     )
 

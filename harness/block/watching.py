@@ -12,7 +12,7 @@ from harness import connections, waits
 from harness.bench import Bench
 from harness.block.answers import Live
 from harness.block.replication import Block, application_name
-from harness.database.sampling import Sampling, sampling
+from harness.database.sampling import Sampling, Seen, sampling
 from harness.model import ConnectionsBlock, Stack
 from harness.observe import workers
 
@@ -36,7 +36,7 @@ class Watch:
         return () if pid is None else (pid,)
 
     def most(self, stack: Stack) -> int:
-        """Return the most backends that `stack` was seen to have."""
+        """Return the most backends that `stack` was seen to have under its name."""
         return self.sampling.seen[application_name(stack)].most
 
     def found(self, stack: Stack, live: Live | None) -> ConnectionsBlock:
@@ -44,6 +44,8 @@ class Watch:
         before = self.before.get(stack.name)
         after = None if live is None else waits.read(live.server.checkouts)
         seen = self.sampling.seen[application_name(stack)]
+        if live is not None and live.server.bouncer is not None:
+            seen = Seen()  # behind a PgBouncer they lose their name: some would pass for all
         split = self.splits.get(stack.name, ())
         return connections.of_block(seen, waits.between(before, after), split)
 

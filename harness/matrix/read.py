@@ -184,6 +184,11 @@ def _check_group(group: Group, path: str, stacks: Mapping[str, Stack]) -> None:
 
 
 def _check_slo(group: Group, path: str) -> None:
+    if group.rounds > 1:
+        raise BadInput(
+            f"{path}.rounds: a search for capacity is one round, at loads of its own; "
+            "give one of rounds and slo, or make two groups"
+        )
     if group.rate is not None:
         raise BadInput(
             f"{path}.slo: the capacity under an SLO is searched in a closed loop, which has no "

@@ -229,6 +229,10 @@ class Group:
     """Distance to the database: what a relay adds to every round trip. Default: "0ms"."""
     slo: Objective | None = None
     """Search the most req/s that keeps this, such as "p99 < 50ms"."""
+    rounds: PositiveInt = 1
+    """Times that the same servers are given load, to see whether they grow. Default: 1."""
+    quiet: Seconds | None = None
+    """Time without load after each round, such as "60s", before memory is read."""
     options: dict[str, Values] = field(default_factory=dict)
     """Options of the adapters, each an axis of the group."""
 

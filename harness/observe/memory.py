@@ -19,6 +19,12 @@ def rss_mib(pids: Sequence[int]) -> float | None:
     return total_bytes / 2**20 if pids else None
 
 
+def by_process_mib(pids: Sequence[int]) -> list[float]:
+    """Return the resident set of each of `pids`; nothing when one is hidden or has gone."""
+    each = [rss_mib([pid]) for pid in pids]
+    return [mib for mib in each if mib is not None] if None not in each else []
+
+
 def peak_rss_mib(pids: Sequence[int]) -> float | None:
     """Return the highest resident set each of `pids` ever had, summed (VmHWM; Linux only)."""
     return _sum_kib(pids, "status", "VmHWM:")

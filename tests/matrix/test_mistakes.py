@@ -190,6 +190,15 @@ GROUPS = [
     ("baseline = 1", "baseline: expected a stack's name, got 1"),
     ('baseline = "b"', "baseline: unknown stack 'b'; known: a"),
     ("mixed_lanes = 1", "mixed_lanes: expected true or false, got 1"),
+    ("rounds = 0", "rounds: expected a positive integer, got 0"),
+    (
+        'slo = "p99 < 50ms"\nrounds = 2',
+        (
+            "rounds: a search for capacity is one round, at loads of its own; "
+            "give one of rounds and slo, or make two groups"
+        ),
+    ),
+    ("quiet = 60", 'quiet: expected a duration such as "250ms", "2s" or "5m", got 60'),
     ("slo = 1", 'slo: expected an SLO such as "p99 < 50ms", got 1'),
     ("slo = []", 'slo: expected an SLO such as "p99 < 50ms", got []'),
     ('slo = ""', f'slo: {SLO} ""'),

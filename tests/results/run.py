@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from harness import ceilings, histogram
+from harness import ceilings, growth, histogram
 from harness.checks import checked
 from harness.connections import of_block
 from harness.database.sampling import Seen
+from harness.growth import Held
 from harness.load.capacity import Probe
 from harness.matrix import Matrix
 from harness.model import (
@@ -227,7 +228,13 @@ def _alone() -> Iterator[Observation]:
         machine = a_machine(foreign_cpu_cores=0.7 if block == 1 else 0.0, steal_pct=None)
         rate = 1200.0 + 10 * block
         fields = {"schedule": "sequential", "machine": machine, "connections": watched(block)}
+        fields["memory"] = growth.of_block(rounds(block), [30.2, 31.0], quiet=True)
         yield row(key, block, rate, 333.3, **fields)
+
+
+def rounds(block: int) -> list[Held]:
+    """Return three rounds of a server that grows, in the second block by more."""
+    return [Held(2000 * each, 60 + 0.1 * block * each) for each in (1, 2, 3)]
 
 
 def watched(block: int) -> ConnectionsBlock:

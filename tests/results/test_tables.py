@@ -49,7 +49,8 @@ CELLS = (
     "schedule_lag_p99_ms, late, dropped, capacity_rps, capacity_rps_lo, capacity_rps_hi, "
     "capacity_concurrency, capacity_limit, rtt_measured_ms, rtt_loaded_ms, round_trips, "
     "via_cpu_us, connections_active, connections_idle, connections_idle_in_transaction, "
-    "last_statement, pool_wait_mean_ms, pool_wait_p99_ms, worker_split"
+    "last_statement, pool_wait_mean_ms, pool_wait_p99_ms, worker_split, rss_per_worker, "
+    "rss_quiet_mib, rss_growth_kib_per_1000, rss_growth_lo, rss_growth_hi"
 )
 PAIRS = f"{KEY}, baseline, metric, ratio, lo, hi, verdict, flags"
 

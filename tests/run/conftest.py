@@ -48,6 +48,9 @@ DISTANCE = {"rtt_measured_ms", "rtt_loaded_ms"}
 WIRE = {"round_trips", "via_cpu_us"}
 """Columns of what is counted when it is asked for, and of what stands between."""
 
+MEMORY = {"rss_quiet_mib", "rss_growth_kib_per_1000", "rss_growth_lo", "rss_growth_hi"}
+"""Columns that rounds and quiet fill."""
+
 RUN = {
     "budget": "60s",
     "warmup": "100ms",

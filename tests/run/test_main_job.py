@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.conftest import CAPACITY, DISTANCE, OPEN_LOOP, Start, as_measured
+from tests.run.conftest import CAPACITY, DISTANCE, MEMORY, OPEN_LOOP, Start, as_measured
 
 CELLS = (
     "group,endpoint,stack,adapter,lane,limit,concurrency,rate,pool_size,workers,rtt_ms,options,"
@@ -21,7 +21,8 @@ CELLS = (
     "schedule_lag_p99_ms,late,dropped,capacity_rps,capacity_rps_lo,capacity_rps_hi,"
     "capacity_concurrency,capacity_limit,rtt_measured_ms,rtt_loaded_ms,round_trips,via_cpu_us,"
     "connections_active,connections_idle,connections_idle_in_transaction,last_statement,"
-    "pool_wait_mean_ms,pool_wait_p99_ms,worker_split"
+    "pool_wait_mean_ms,pool_wait_p99_ms,worker_split,rss_per_worker,rss_quiet_mib,"
+    "rss_growth_kib_per_1000,rss_growth_lo,rss_growth_hi"
 )
 
 ROUND_TRIPS = {
@@ -68,7 +69,7 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
         assert not alone or "invalid" in cell["flags"]
         # A single worker has all clients: there is no split.
         may_be_empty = {"rate", "limit", "options", "flags", "p99_ms", "via_cpu_us", "worker_split"}
-        may_be_empty |= OPEN_LOOP | CAPACITY | DISTANCE
+        may_be_empty |= OPEN_LOOP | CAPACITY | DISTANCE | MEMORY
         may_be_empty |= {"rps_lo", "rps_hi"} if alone else set()
         assert {name for name, value in cell.items() if value == ""} <= may_be_empty, cell
         assert cell["errors"] == "0"
