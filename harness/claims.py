@@ -16,7 +16,11 @@ from harness.model import Comparison, Key, Summary
 
 Verdict = Literal["holds", "does not hold", "cannot be said"]
 
-INTERVALS = {"rps": ("rps_lo", "rps_hi"), "capacity_rps": ("capacity_rps_lo", "capacity_rps_hi")}
+INTERVALS = {
+    "rps": ("rps_lo", "rps_hi"),
+    "capacity_rps": ("capacity_rps_lo", "capacity_rps_hi"),
+    "rss_growth_kib_per_1000": ("rss_growth_lo", "rss_growth_hi"),
+}
 """Columns with an interval of their own, and where it is."""
 
 NO_CELL = "no cell of this matrix"

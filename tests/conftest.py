@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from harness.database.address import Address
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
 from harness.processes import Processes, watched
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes is no test
+settings.load_profile("any machine")
 
 USERS = 100
 BOOKS = 200

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks import Doubts, checked, disturbed, doubts
@@ -136,7 +136,6 @@ def test_a_row_without_a_number_is_left_as_it_is(outcome: Any) -> None:
 NUMBERS = st.none() | st.floats(0, 1e9)
 
 
-@settings(deadline=None)
 @given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.integers(0, 9), st.integers(0, 9))
 def test_every_row_can_be_checked(
     law: float, busy: float, lag: float, drift: float, window_s: float, good: int, bad: int
@@ -155,7 +154,6 @@ def test_every_row_can_be_checked(
     assert (row.outcome == "invalid") == bool(row.reason)
 
 
-@settings(deadline=None)
 @given(st.floats(1, 1e6), st.floats(1, 1e6), st.floats(0, 2), st.floats(0, 5), st.floats(0, 20))
 def test_noise_is_judged_by_the_machine_and_never_by_how_fast_a_stack_was(
     rps: float, app_cpu_us: float, foreign: float, steal: float, late_ms: float

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.duration import MAX_S, format_duration, parse_duration
@@ -63,7 +63,6 @@ def test_a_duration_is_written_in_the_largest_whole_unit(seconds: float, text: s
     assert format_duration(seconds) == text
 
 
-@settings(deadline=None)
 @given(st.floats(0, MAX_S))
 def test_what_is_written_is_read_as_the_same_time(seconds: float) -> None:
     assert parse_duration(format_duration(seconds)) == seconds

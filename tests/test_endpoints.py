@@ -2,7 +2,7 @@ import json
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.endpoints import IDS, calls, calls_of
@@ -27,7 +27,6 @@ def test_an_insert_is_a_post_whose_answer_varies() -> None:
     assert json.loads(call.content) == {"name": "New User", "email": "new.user@example.org"}
 
 
-@settings(deadline=None)
 @given(st.integers(1, 100_000))
 def test_users_get_asks_for_different_users_that_are_there(users: int) -> None:
     asked = calls("users_get", limit=None, users=users)

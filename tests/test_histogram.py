@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import histogram
@@ -16,7 +16,6 @@ def of(latencies_ns: list[int]) -> histogram.Counts:
     return histogram.counts(np.array(latencies_ns, np.int64))
 
 
-@settings(deadline=None)
 @given(LATENCIES, st.sampled_from([1, 50, 90, 95, 99, 100]))
 def test_a_percentile_is_within_four_per_mille_of_the_nearest_rank(
     latencies_ns: list[int], percent: int
@@ -26,7 +25,6 @@ def test_a_percentile_is_within_four_per_mille_of_the_nearest_rank(
     assert found_ms == pytest.approx(exact_ms, rel=0.004)
 
 
-@settings(deadline=None)
 @given(LATENCIES)
 def test_text_holds_every_count(latencies_ns: list[int]) -> None:
     counts = of(latencies_ns)
@@ -36,7 +34,6 @@ def test_text_holds_every_count(latencies_ns: list[int]) -> None:
     assert not set(text) & set(' ,"\r\n')  # a field of a CSV file, without quotes
 
 
-@settings(deadline=None)
 @given(st.lists(LATENCIES, max_size=4))
 def test_merging_is_counting_all_together(many: list[list[int]]) -> None:
     merged = histogram.together([histogram.encode(of(each)) for each in many])
@@ -60,7 +57,6 @@ def test_a_block_of_ten_thousand_takes_about_a_kilobyte() -> None:
     assert len(histogram.encode(histogram.counts(latencies_ns))) < 1500
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_base_85_is_that_of_the_standard_library(content: bytes) -> None:
     packed = zlib.compress(content)

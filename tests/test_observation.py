@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -105,7 +105,6 @@ def test_memory_is_taken_over_as_it_was_read() -> None:
     assert (row.cost.rss_idle_mib, row.cost.connections, row.cost.pss_end_mib) == (1.5, None, 40.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**11), min_size=1, max_size=1200))
 def test_percentiles_of_a_block_are_exact_nearest_ranks(latencies_ns: list[int]) -> None:
     latency = row_of(an_answer(latencies_ns, [a_slice()])).latency
@@ -204,7 +203,6 @@ SLICES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**11), max_size=30), SLICES, st.integers(0, 5))
 def test_no_answer_of_a_generator_makes_nan_or_infinity(
     latencies_ns: list[int], slices: list[Any], errors: int

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import ceilings, plan
@@ -84,7 +84,6 @@ def test_the_order_of_passes_is_random_and_the_seeds() -> None:
     assert first != second
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(0, 2**63 - 1), st.integers(1, 20))
 def test_every_round_gives_each_stack_one_slice(stacks: int, seed: int, block: int) -> None:
     matrix = a_matrix()

@@ -57,7 +57,6 @@ def verdict(ratios: Sequence[float], min_blocks: int = 3) -> Verdict:
 # Intervals
 
 
-@settings(deadline=None)
 @given(st.lists(POSITIVE, min_size=2, max_size=12))
 def test_the_interval_is_scipys_t_interval_of_the_logs(values: list[float]) -> None:
     found = stats.log_interval(values)
@@ -74,7 +73,6 @@ def test_the_interval_is_scipys_t_interval_of_the_logs(values: list[float]) -> N
         assert found.half_width == pytest.approx((hi - lo) / 2)
 
 
-@settings(deadline=None)
 @given(POSITIVE)
 def test_one_block_has_a_value_and_no_interval(value: float) -> None:
     found = stats.log_interval([value])
@@ -375,7 +373,7 @@ def holm(p_values: Sequence[float], alpha: float) -> list[bool]:
     return [bool(each <= alpha) for each in adjusted]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_several_comparisons_of_a_setting_are_held_to_holm(data: st.DataObject) -> None:
     ratio = st.floats(0.8, 1.25)
@@ -452,7 +450,6 @@ def test_a_ratio_that_a_quarter_of_the_blocks_pull_away_is_flagged_as_fragile() 
     assert compared(pulled, base=base)[0].flags == "fragile"
 
 
-@settings(deadline=None)
 @given(st.lists(POSITIVE, min_size=1, max_size=12))
 def test_the_hodges_lehmann_estimate_is_the_median_of_all_pairs_means(values: list[float]) -> None:
     logs = [math.log(each) for each in values]
@@ -473,7 +470,6 @@ def test_a_wider_interval_takes_more_blocks() -> None:
     assert 1 <= narrow < wide
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.5, 2), min_size=1, max_size=8))
 def test_there_is_always_an_end_in_sight(ratios: list[float]) -> None:
     assert 1 <= to_go(ratios) <= 100 * len(ratios)
@@ -484,7 +480,7 @@ def test_there_is_always_an_end_in_sight(ratios: list[float]) -> None:
 RATES = st.lists(st.none() | st.just(0.0) | POSITIVE, min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(RATES, RATES, st.integers(1, 5))
 def test_no_blocks_make_nan_infinity_or_a_traceback(
     base: list[float | None], other: list[float | None], min_blocks: int

@@ -404,7 +404,7 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ROWS, ROWS)
 def test_no_blocks_make_nan_or_a_traceback(a: list[Observed], b: list[Observed]) -> None:
     assert not any(map(impossible, (*a, *b)))
@@ -417,7 +417,7 @@ def test_no_blocks_make_nan_or_a_traceback(a: list[Observed], b: list[Observed])
         assert not change.verdict or change.judged
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(ROWS)
 def test_a_side_and_itself_differ_in_nothing(rows: list[Observed]) -> None:
     found = compare(a_side(rows), a_side(rows))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -13,7 +13,6 @@ from harness.diff.welch import mean, shift
 VALUES = st.lists(st.floats(-20, 20), min_size=2, max_size=12)
 
 
-@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_interval_and_p_value_are_those_of_scipy(a: list[float], b: list[float]) -> None:
     assume(all(np.var(each) > 1e-6 for each in (a, b)))  # or SciPy doubts its own digits
@@ -26,7 +25,6 @@ def test_interval_and_p_value_are_those_of_scipy(a: list[float], b: list[float])
     assert found.size + found.half_width == pytest.approx(interval.high, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_the_interval_of_one_mean_is_students(values: list[float]) -> None:
     assume(np.var(values) > 1e-6)
@@ -48,7 +46,6 @@ def test_samples_without_scatter_differ_or_do_not(b: float, p: float) -> None:
     assert (found.half_width, found.p) == (0.0, p)
 
 
-@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_the_other_way_round_is_the_same_shift_backwards(a: list[float], b: list[float]) -> None:
     there, back = shift(mean(a), mean(b)), shift(mean(b), mean(a))

@@ -59,7 +59,7 @@ def between(
     uvloop.run(asyncio.wait_for(begin(), DEADLINE_S))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     there=st.lists(st.binary(min_size=1, max_size=5000), max_size=8),
     back=st.lists(st.binary(min_size=1, max_size=5000), max_size=8),

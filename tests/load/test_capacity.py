@@ -255,7 +255,7 @@ def servers(draw: st.DrawFn) -> Simulated:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(servers(), st.integers(1, 300), st.integers(0, 10**6))
 def test_every_search_ends_soon_with_what_was_verified_or_with_a_reason(
     server: Simulated, most: int, seed: int
@@ -283,7 +283,7 @@ def test_every_search_ends_soon_with_what_was_verified_or_with_a_reason(
         assert not any(each.kept for each in search.verifications)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 5000), st.data())
 def test_answers_at_random_end_a_search_too(most: int, data: st.DataObject) -> None:
     search = Search(SLO, most, most_s=10_000.0)

@@ -402,7 +402,7 @@ KEYS = {
 }
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_whatever_a_key_holds_it_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
     section = data.draw(st.sampled_from(sorted(KEYS)))
@@ -416,7 +416,7 @@ def test_whatever_a_key_holds_it_is_read_or_refused_in_one_line(data: st.DataObj
     assert said is None or "\n" not in said
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(["run", "database", "stack", "group", "x"]), ANYTHING)
 def test_whatever_a_section_is_it_is_read_or_refused_in_one_line(name: str, value: object) -> None:
     said = refusal(a_document(**{name: value}))

@@ -143,7 +143,7 @@ def read_back(text: str) -> list[Observation]:
     return tables.parse(Observation, text, "blocks.csv")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(OBSERVATIONS, max_size=3))
 def test_what_was_read_is_written_as_it_was(rows: list[Observation]) -> None:
     text = written(rows)
@@ -153,7 +153,7 @@ def test_what_was_read_is_written_as_it_was(rows: list[Observation]) -> None:
     assert read_back(written(once)) == once
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(OBSERVATIONS)
 def test_reading_changes_nothing_but_the_seventh_digit(row: Observation) -> None:
     (again,) = read_back(written([row]))
@@ -162,7 +162,7 @@ def test_reading_changes_nothing_but_the_seventh_digit(row: Observation) -> None
         assert same or (isinstance(before, float) and after == pytest.approx(before, rel=1e-5))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(OBSERVATIONS, min_size=2, max_size=3), st.integers(1))
 def test_a_last_line_torn_by_a_crash_is_left_out(rows: list[Observation], cut: int) -> None:
     text = written(rows)
@@ -171,7 +171,7 @@ def test_a_last_line_torn_by_a_crash_is_left_out(rows: list[Observation], cut: i
     assert read_back(torn) == read_back(text)[:-1]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(OBSERVATIONS, max_size=3))
 def test_line_by_line_is_the_same(rows: list[Observation]) -> None:
     text = written(rows)
@@ -270,7 +270,6 @@ def test_ratios_have_the_digits_their_interval_supports(
     assert tables.lines([tables.comparison_row(pair)]).strip().split(",")[14:17] == shown
 
 
-@settings(deadline=None)
 @given(st.floats(1e-3, 1e6), st.floats(0, 20), st.floats(0, 20), st.sampled_from(tables.RATES))
 def test_a_number_that_was_measured_never_reads_zero(
     mean: float, below: float, above: float, name: str
