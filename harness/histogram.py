@@ -12,6 +12,7 @@ import math
 import string
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,9 @@ LONGEST = 7
 """Bytes of a number as `encode` writes it: 49 bits, more than anybody will count."""
 
 DIGITS = string.digits + string.ascii_letters.swapcase() + "!#$%&()*+-;<=>?@^_`{|}~"
-NO_DIGIT = 255
+NO_DIGIT = 1 << 32
+"""What any other character is worth: a word that has one is larger than 32 bits hold."""
+
 VALUE_OF = np.full(256, NO_DIGIT, np.uint64)
 VALUE_OF[np.frombuffer(DIGITS.encode(), np.uint8)] = np.arange(len(DIGITS))
 PLACES = 85 ** np.arange(4, -1, -1, dtype=np.uint64)
@@ -70,21 +73,35 @@ def decode(text: str) -> Counts:
 def together(texts: Sequence[str]) -> Counts:
     """Return the counts of all latencies of `texts`, each made by `encode`.
 
-    All are unpacked at once: byte by byte, a report's hundred thousand would take minutes.
     Raises ValueError when one was made by nothing of the kind.
     """
+    return together_each([texts])[0]
+
+
+def together_each(groups: Sequence[Sequence[str]]) -> list[Counts]:
+    """Return what `together` does for each of `groups`.
+
+    All are unpacked at once: byte by byte, a report's hundred thousand would take minutes.
+    """
+    texts = [text for group in groups for text in group]
     try:
         packed = [zlib.decompress(each) for each in _from_base85(texts)]
     except zlib.error as error:
         raise ValueError(f"not a histogram: {error}") from None
     if not packed:
-        return np.zeros(0, np.int64)
+        return [np.zeros(0, np.int64) for _ in groups]
     numbers, ends = _read_varints(packed)
+    bounds = zip([0, *ends], ends, strict=False)
+    return [_sum(numbers, list(islice(bounds, len(group)))) for group in groups]
+
+
+def _sum(numbers: Counts, bounds: Iterable[tuple[int, int]]) -> Counts:
+    """Return the sum of the histograms that stand within `bounds` of `numbers`."""
     total = np.zeros(BINS, np.int64)
-    size = begin = 0
-    for end in ends:
+    size = 0
+    for begin, end in bounds:
         first, counted = int(numbers[begin]), numbers[begin + 1 : end]
-        size, begin = max(size, first + len(counted)), end
+        size = max(size, first + len(counted))
         if size > BINS:
             raise ValueError(f"not a histogram: {size} bins")
         total[first : first + len(counted)] += counted
@@ -97,7 +114,7 @@ def _from_base85(texts: Sequence[str]) -> Iterator[bytes]:
     padded = "".join(each + "~" * more for each, more in zip(texts, padding, strict=True))
     digits = VALUE_OF[np.frombuffer(padded.encode("ascii"), np.uint8)]
     words = digits.reshape(-1, 5) @ PLACES
-    if (digits == NO_DIGIT).any() or (words > 0xFFFFFFFF).any():
+    if (words > 0xFFFFFFFF).any():
         raise ValueError("not a histogram: not in base 85")
     whole = words.astype(">u4").tobytes()
     end = 0
@@ -120,15 +137,17 @@ def _read_varints(packed: Sequence[bytes]) -> tuple[Counts, list[int]]:
     """Return the numbers in `packed`, one behind the other, and where those of each end."""
     octets = np.frombuffer(b"".join(packed), np.uint8)
     ends_at = np.cumsum([len(each) for each in packed])
-    ends, more = np.flatnonzero(octets < 0x80), np.flatnonzero(octets >= 0x80)
     if not all(packed) or (octets[ends_at - 1] >= 0x80).any():
         raise ValueError("not a histogram: it ends in the middle of a number")
-    sizes = np.diff(ends, prepend=-1)
-    if sizes.max() > LONGEST:
-        raise ValueError("not a histogram: a number too large")
-    numbers = octets[ends].astype(np.int64) << 7 * (sizes - 1)
+    unfinished = octets >= 0x80
+    more = np.flatnonzero(unfinished)
+    numbers = octets[~unfinished].astype(np.int64)
     # Nearly all are of one byte; the others get their lower bits here.
-    of = np.searchsorted(ends, more)
-    places = more - (ends[of] - sizes[of] + 1)
+    of = more - np.arange(len(more))
+    begins = np.searchsorted(of, of)
+    places = np.arange(len(more)) - begins
+    if (places > LONGEST - 2).any():
+        raise ValueError("not a histogram: a number too large")
+    np.left_shift.at(numbers, of, 7)
     np.add.at(numbers, of, (octets[more] & 0x7F).astype(np.int64) << 7 * places)
-    return numbers, np.searchsorted(ends, ends_at).tolist()
+    return numbers, (ends_at - np.searchsorted(more, ends_at)).tolist()
