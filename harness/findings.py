@@ -174,7 +174,7 @@ def _find(matrix: Matrix, setting: Setting, cells: Mapping[Key, Sequence[Observa
     )
     messages = {each: _first_messages(cells[each]) for each in order}
     return Found(
-        summaries={each: stats.summarise(cells[each]) for each in order},
+        summaries=_summaries(order, cells),
         comparisons={(pair.key, pair.metric): pair for pair in pairs},
         baseline=baseline,
         first_errors={each: found for each, found in messages.items() if found},
@@ -188,9 +188,15 @@ def _find(matrix: Matrix, setting: Setting, cells: Mapping[Key, Sequence[Observa
         probes={
             each: [decode(row.capacity.capacity_probes) for row in cells[each]] for each in order
         },
-        ceilings={each: stats.summarise(cells[each]) for each in limits},
+        ceilings=_summaries(limits, cells),
         rows=cells,
     )
+
+
+def _summaries(
+    keys: Sequence[Key], cells: Mapping[Key, Sequence[Observation]]
+) -> dict[Key, Summary]:
+    return dict(zip(keys, stats.summaries([cells[each] for each in keys]), strict=True))
 
 
 def _first_messages(rows: Sequence[Observation]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import math
 import operator
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -92,20 +92,41 @@ class Interval:
 
 def log_interval(values: Sequence[float]) -> Interval:
     """Return the geometric mean of `values` (all above zero) with its t interval."""
-    logs = np.log(values)
-    mean, n = float(logs.mean()), len(values)
+    return log_intervals([values])[0]
+
+
+def log_intervals(samples: Sequence[Sequence[float]]) -> list[Interval]:
+    """Return `log_interval` of each of `samples`: those of one size at once, for there are many."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, values in enumerate(samples):
+        places[len(values)].append(place)
+    found = {
+        place: interval
+        for alike in places.values()
+        for place, interval in zip(alike, _intervals([samples[at] for at in alike]), strict=True)
+    }
+    return [found[place] for place in range(len(samples))]
+
+
+def _intervals(samples: Sequence[Sequence[float]]) -> Iterator[Interval]:
+    """Yield the interval of each of `samples`, all of one size."""
+    logs = np.log(samples)
+    means, n = logs.mean(axis=1), len(samples[0])
     if n < 2:
-        return Interval(math.exp(mean), None, None, n, math.exp(mean))
-    half = _t_quantile(n - 1) * float(logs.std(ddof=1)) / math.sqrt(n)
-    low, high, middle = map(math.exp, (mean - half, mean + half, _hodges_lehmann(logs)))
-    return Interval(math.exp(mean), low, high, n, middle)
+        yield from (Interval(mean, None, None, n, mean) for mean in np.exp(means).tolist())
+        return
+    halves = _t_quantile(n - 1) * logs.std(axis=1, ddof=1) / math.sqrt(n)
+    ends = (means, means - halves, means + halves, _hodges_lehmann(logs))
+    for mean, lo, hi, middle in np.exp(np.stack(ends, axis=1)).tolist():
+        yield Interval(mean, lo, hi, n, middle)
 
 
-def _hodges_lehmann(values: NDArray[np.float64]) -> float:
-    """Return the median of the means of all pairs, each value with itself too (1963)."""
-    first, second = _pairs(len(values))
-    # Of a list, for so few values: numpy's median takes ten times as long to begin.
-    return float(statistics.median(((values[first] + values[second]) / 2).tolist()))
+def _hodges_lehmann(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return of each the median of the means of all pairs, each value with itself too (1963)."""
+    first, second = _pairs(samples.shape[1])
+    means = (samples[:, first] + samples[:, second]) / 2
+    # Of lists, for so few values: numpy's median takes ten times as long to begin.
+    return np.array([statistics.median(each) for each in means.tolist()])
 
 
 @functools.cache
@@ -127,12 +148,29 @@ def summarise(rows: Sequence[Observation]) -> Summary:
     Only blocks whose outcome is `ok` enter the numbers. With none, the row says
     what happened instead: the outcome and reason of the last block.
     """
-    good = [row for row in rows if row.outcome == "ok"]
+    return summaries([rows])[0]
+
+
+def summaries(cells: Sequence[Sequence[Observation]]) -> list[Summary]:
+    """Return the summary of each cell; what takes long is done for all of them at once."""
+    good = [[row for row in rows if row.outcome == "ok"] for rows in cells]
+    totals = histogram.together_each(
+        [[row.latencies for row in rows if row.latencies] for rows in good]
+    )
+    rates = _rates([[row.rps for row in rows if row.rps is not None] for rows in good])
+    return list(map(_summary, cells, good, rates, totals))
+
+
+def _summary(
+    rows: Sequence[Observation],
+    good: Sequence[Observation],
+    rate: Interval | None,
+    latencies: histogram.Counts,
+) -> Summary:
     seen = spoken_for(rows)
     errors = _sum_errors(row.by_class for row in seen)
     requests = sum(row.requests for row in good)
     attempts = requests + errors.total
-    rate = _rate([row.rps for row in good if row.rps is not None])
     return Summary(
         key=rows[0].key,
         blocks=len(good),
@@ -140,7 +178,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
         rps=rate.mean if rate else None,
         rps_lo=rate.lo if rate else None,
         rps_hi=rate.hi if rate else None,
-        latency=_latency(good),
+        latency=_latency(good, latencies),
         errors=errors.total,
         error_pct=100 * errors.total / attempts if attempts else None,
         by_class=errors,
@@ -162,7 +200,7 @@ def summarise(rows: Sequence[Observation]) -> Summary:
 
 
 def _capacity(blocks: Sequence[Capacity]) -> CapacitySummary:
-    rate = _rate([each.capacity_rps for each in blocks if each.capacity_rps is not None])
+    (rate,) = _rates([[each.capacity_rps for each in blocks if each.capacity_rps is not None]])
     if rate is None:
         return CapacitySummary()
     limits = {each.capacity_limit for each in blocks}
@@ -182,12 +220,19 @@ def spoken_for(rows: Sequence[Observation]) -> Sequence[Observation]:
     return [row for row in rows if row.outcome == "ok"] or rows
 
 
-def _rate(rates: Sequence[float]) -> Interval | None:
-    """Return the mean req/s; a block without one good answer leaves no logs, so no interval."""
-    if not rates:
-        return None
-    if min(rates) > 0:
-        return log_interval(rates)
+def _rates(cells: Sequence[Sequence[float]]) -> list[Interval | None]:
+    """Return the mean req/s of each cell, None where it has none.
+
+    A block without one good answer leaves no logs, so no interval.
+    """
+    intervals = iter(log_intervals([rates for rates in cells if rates and min(rates) > 0]))
+    return [
+        None if not rates else next(intervals) if min(rates) > 0 else _without_interval(rates)
+        for rates in cells
+    ]
+
+
+def _without_interval(rates: Sequence[float]) -> Interval:
     mean = float(np.mean(rates))
     return Interval(mean, None, None, len(rates), mean)
 
@@ -200,13 +245,26 @@ def compare(
     None too when either had nothing in one of them: to leave that block out would
     flatter whoever failed in it.
     """
+    return compare_each([(cell, baseline)], metric)[0]
+
+
+def compare_each(
+    sides: Iterable[tuple[Sequence[Observation], Sequence[Observation]]], metric: Metric
+) -> list[Interval | None]:
+    """Return what `compare` does for each cell with its baseline."""
+    ratios = [_ratios(cell, baseline, metric) for cell, baseline in sides]
+    intervals = iter(log_intervals([each for each in ratios if each]))
+    return [next(intervals) if each else None for each in ratios]
+
+
+def _ratios(
+    cell: Sequence[Observation], baseline: Sequence[Observation], metric: Metric
+) -> list[float]:
     theirs = by_block(baseline, metric)
     pairs = [
         (value, theirs[block]) for block, value in by_block(cell, metric).items() if block in theirs
     ]
-    if not pairs or not all(map(all, pairs)):
-        return None
-    return log_interval([mine / base for mine, base in pairs])
+    return [mine / base for mine, base in pairs] if all(map(all, pairs)) else []
 
 
 def comparisons(
@@ -226,9 +284,11 @@ def comparisons(
             and key.stack != baseline_of(key)
             and metric in metrics(key.setting)
         ]
-        intervals = [(key, mine, base, compare(mine, base, metric)) for key, mine, base in pairs]
-        surely = _different({key: found for key, *_, found in intervals if found})
-        for key, mine, base, found in intervals:
+        intervals = compare_each([(mine, base) for _, mine, base in pairs], metric)
+        found_of = {key: found for (key, *_), found in zip(pairs, intervals, strict=True)}
+        surely = _different({key: found for key, found in found_of.items() if found})
+        for key, mine, base in pairs:
+            found = found_of[key]
             allowed = (
                 found is not None
                 and found.n >= max(2, min_blocks)
@@ -317,6 +377,7 @@ def _p_of_difference(found: Interval) -> float:
     return float(special.stdtr(found.n - 1, -beyond / standard_error))
 
 
+@functools.cache
 def _t_quantile(degrees: int) -> float:
     """Return Student's t at the two-sided confidence level.
 
@@ -339,9 +400,8 @@ def _mostly_errors(rows: Sequence[Observation]) -> bool:
     return attempts > 0 and 100 * errors / attempts > MAX_ERROR_PCT
 
 
-def _latency(rows: Sequence[Observation]) -> Latency:
+def _latency(rows: Sequence[Observation], total: histogram.Counts) -> Latency:
     """Percentiles of all latencies of the blocks together; never an average of percentiles."""
-    total = histogram.together([row.latencies for row in rows if row.latencies])
     enough = bool(rows) and all(row.requests >= P99_MIN_REQUESTS for row in rows)
     p50_ms, p90_ms, p95_ms, p99_ms = histogram.percentiles_ms(total, (50, 90, 95, 99))
     return Latency(
