@@ -10,7 +10,7 @@ from typing import Any
 
 def columns(kind: type) -> list[str]:
     """Return the column names of a dataclass; those of one inside it stand in its place."""
-    return [path.rpartition(".")[2] for path in _paths(kind)]
+    return list(_names(kind))
 
 
 def values(record: Any) -> list[Any]:
@@ -29,6 +29,11 @@ def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     paths = _paths(kind)
     get = operator.attrgetter(*paths)
     return get if len(paths) > 1 else lambda record: (get(record),)
+
+
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(path.rpartition(".")[2] for path in _paths(kind))
 
 
 @functools.cache

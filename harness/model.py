@@ -9,6 +9,7 @@ in this order. None is an empty field: nothing was measured, never a zero.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Via = Literal["pgbouncer"]
@@ -72,7 +73,7 @@ class Setting:
     options: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with no slots: a report asks the keys of many rows for their setting
 class Key:
     """What names a cell: its setting and its stack. Runs are matched on it."""
 
@@ -89,7 +90,7 @@ class Key:
     rtt_ms: float
     options: str = ""
 
-    @property
+    @cached_property
     def setting(self) -> Setting:
         """The setting this cell belongs to."""
         return Setting(

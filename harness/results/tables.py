@@ -127,7 +127,7 @@ def summary_row(summary: Summary) -> list[Any]:
     key = values(summary.key)
     measured = zip(columns(Summary)[len(key) :], values(summary)[len(key) :], strict=True)
     return key + [
-        round_to(value, places) if name in (*RATES, *CAPACITIES) else _significant(value)
+        round_to(value, places) if name in (*RATES, *CAPACITIES) else significant(value)
         for name, value in measured
     ]
 
@@ -167,7 +167,8 @@ def round_to(value: float | None, places: int) -> float | int | None:
     return round(value, places) if places > 0 else int(round(value, places))
 
 
-def _significant(value: Any, digits: int = 3) -> Any:
+def significant(value: Any, digits: int = 3) -> Any:
+    """Round a float to so many digits, a large one to a whole number; leave all else."""
     if not isinstance(value, float) or value == 0:
         return value
     return round_to(value, digits - 1 - math.floor(math.log10(abs(value))))
@@ -297,7 +298,13 @@ def _whole(text: str) -> int:
 
 
 def _finite_if_any(text: str) -> float | None:
-    return _finite(text) if text else None
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return _finite(text)
+    return value if math.isfinite(value) else _finite(text)
 
 
 def _finite(text: str) -> float:

@@ -4,6 +4,7 @@ A value is a number or text as it is shown; where what is shown is more than the
 sort by, `[number, text]`.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,24 +40,16 @@ class Column:
 
 def columns(found: Findings) -> list[Column]:
     """Return the columns: the stack, what tells cells apart, then what was measured."""
-    rounded = {
-        key: dict(zip(columns_of(Summary), tables.summary_row(cell), strict=True))
-        for key, cell in {**found.summaries, **found.ceilings}.items()
-    }
-
-    def number(heading: str, column: str) -> Column:
-        return Column(heading, "number", lambda cell: rounded[cell.key][column])
-
     return [
         *(Column(NAMES.get(name, name), "key", _part(name)) for name in _telling(found)),
-        Column("req/s", "number", lambda cell: _rate(cell, rounded[cell.key])),
+        Column("req/s", "number", _rate),
         *_against(found),
-        number("p50 ms", "p50_ms"),
-        number("p99 ms", "p99_ms"),
-        number("app CPU us", "app_cpu_us"),
-        number("db CPU us", "db_cpu_us"),
-        number("RSS peak MiB", "rss_peak_mib"),
-        number("errors %", "error_pct"),
+        _number("p50 ms", "latency.p50_ms"),
+        _number("p99 ms", "latency.p99_ms"),
+        _number("app CPU us", "cost.app_cpu_us"),
+        _number("db CPU us", "cost.db_cpu_us"),
+        _number("RSS peak MiB", "cost.rss_peak_mib"),
+        _number("errors %", "error_pct"),
         Column("doubts", "text", lambda cell: _doubts(found, cell)),
     ]
 
@@ -97,12 +90,20 @@ def _part(name: str) -> Callable[[Summary], Any]:
     return lambda cell: getattr(cell.key, name)
 
 
-def _rate(cell: Summary, rounded: Mapping[str, Any]) -> Any:
+def _number(heading: str, path: str) -> Column:
+    """Return a column of what a summary has at `path`, as `cells.csv` has it."""
+    get = operator.attrgetter(path)
+    return Column(heading, "number", lambda cell: tables.significant(get(cell)))
+
+
+def _rate(cell: Summary) -> Any:
     if cell.outcome != "ok" or cell.rps is None:
         return [None, cell.outcome]
-    rate, low, high = (rounded[name] for name in tables.RATES)
-    interval = "" if low is None or high is None else f" [{low:,}, {high:,}]"
-    return [rate, f"{'at least ' * capacity.at_least(cell)}{rate:,}{interval}"]
+    interval = (cell.rps, cell.rps_lo, cell.rps_hi)
+    places = tables.supported_places(*interval)
+    rate, low, high = (tables.round_to(each, places) for each in interval)
+    between = "" if low is None or high is None else f" [{low:,}, {high:,}]"
+    return [rate, f"{'at least ' * capacity.at_least(cell)}{rate:,}{between}"]
 
 
 def _against(found: Findings) -> list[Column]:

@@ -1,5 +1,6 @@
 """What a stack is chosen by: throughput, tail latency, CPU and memory. Pure."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -30,6 +31,13 @@ OBJECTIVES: Mapping[Objective, Wanted] = {
     "rss_peak_mib": Wanted("memory", "MiB", False, "more memory"),
 }
 
+WHERE: Mapping[Objective, str] = {
+    "rps": "rps",
+    "app_cpu_us": "cost.app_cpu_us",
+    "rss_peak_mib": "cost.rss_peak_mib",
+}
+"""Where an observation has each; the tail is one of two percentiles."""
+
 
 def of(found: Findings, setting: Setting) -> tuple[Objective, ...]:
     """Return the objectives that mean something in `setting`.
@@ -58,23 +66,11 @@ def logs(cells: Sequence[Sequence[Observation]], objectives: Sequence[Objective]
     percentile = tail(cells)
     numbers = {block: at for at, block in enumerate(sorted({r.block for c in cells for r in c}))}
     values = np.full((len(cells), len(numbers), len(objectives)), np.nan)
+    read = operator.attrgetter(*(WHERE.get(each, f"latency.{percentile}") for each in objectives))
     for index, rows in enumerate(cells):
-        for row in rows:
-            if row.outcome == "ok":
-                mine = _values(row, percentile)
-                values[index, numbers[row.block]] = [
-                    np.nan if (value := mine[name]) is None else value for name in objectives
-                ]
+        good = [row for row in rows if row.outcome == "ok"]
+        if good:
+            at = [numbers[row.block] for row in good]
+            values[index, at] = np.array([read(row) for row in good], np.float64)
     nothing = (values == 0).any(axis=1, keepdims=True)
     return np.log(np.where(nothing, np.nan, values))
-
-
-def _values(
-    row: Observation, percentile: Literal["p99_ms", "p95_ms"]
-) -> Mapping[Objective, float | None]:
-    return {
-        "rps": row.rps,
-        "tail_ms": row.latency.p99_ms if percentile == "p99_ms" else row.latency.p95_ms,
-        "app_cpu_us": row.cost.app_cpu_us,
-        "rss_peak_mib": row.cost.rss_peak_mib,
-    }
