@@ -8,6 +8,7 @@ from harness.model import Metric, Setting, Summary
 from harness.results import capacity, ceilings, distance
 from harness.results.figures import against_text, rate_text, verdict_text
 from harness.results.gfm import DASH, escaped, number, table
+from harness.results.sections.folded import folded
 from harness.results.sections.material import Material
 from harness.sentences import ratio_text
 from harness.slo import Slo
@@ -46,9 +47,21 @@ METRIC_WORDS: Mapping[Metric, str] = {
 }
 
 
+MOST_OPEN = 12
+"""Settings. More of them are folded: nobody scrolls through a hundred tables to one."""
+
+
 def section(material: Material) -> str:
-    """Return a part for every setting."""
-    return "\n\n".join(_setting(material, setting) for setting in material.found.settings)
+    """Return a part for every setting; folded under one heading where there are many."""
+    found = material.found
+    if len(found.settings) <= MOST_OPEN:
+        return "\n\n".join(
+            "\n\n".join((f"## {found.names[each]}", *_setting(material, each)))
+            for each in found.settings
+        )
+    opening = f"## Settings\n\nEach of the {len(found.settings)} opens to its table."
+    parts = (folded(found, each, _setting(material, each)) for each in found.settings)
+    return "\n\n".join((opening, *parts))
 
 
 def _results(found: Findings, setting: Setting) -> str:
@@ -68,7 +81,7 @@ def _results(found: Findings, setting: Setting) -> str:
     return table(headings, rows)
 
 
-def _setting(material: Material, setting: Setting) -> str:
+def _setting(material: Material, setting: Setting) -> list[str]:
     found = material.found
     baseline = found.baselines.get(setting)
     slo = found.slos.get(setting)
@@ -88,13 +101,13 @@ def _setting(material: Material, setting: Setting) -> str:
     if setting.rtt_ms:
         facts.append(distance.fact(setting, found.of(setting)))
     title = found.names[setting]
-    parts = [f"## {title}", ", ".join(facts), _results(found, setting)]
+    parts = [", ".join(facts), _results(found, setting)]
     if slo:
         parts.append(_probes(found, setting, slo))
     parts += _twins(found, setting)
     if setting in material.pictures.of:
         parts.append(f"![{title}: req/s, latency, CPU, memory]({material.pictures.of[setting]})")
-    return "\n\n".join(parts)
+    return parts
 
 
 def _twins(found: Findings, setting: Setting) -> list[str]:
