@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from harness import __version__, matrix, preflight
+from harness import __version__, matrix, preflight, stepsummary
 from harness.arguments import (
     DEFAULT_COMMAND,
     LEFT_ALONE,
@@ -34,6 +34,7 @@ from harness.processes import Processes, on_signals, watched
 from harness.progress import shown
 from harness.results.earlier import Earlier
 from harness.results.exports import EXPORTS
+from harness.results.markdown import report
 from harness.results.rebuild import export, rebuild
 from harness.results.store import Store, opened
 from harness.resume import resumable
@@ -365,16 +366,17 @@ def diff_command(
     """
     if as_json and as_markdown:
         raise BadInput("--json and --markdown: choose one")
-    report = diff.report(a, b, name, fail_on)
-    for line in report.complaints:
+    found = diff.report(a, b, name, fail_on)
+    for line in found.complaints:
         click.echo(line, err=True)
     if as_json or as_markdown:
-        click.echo(report.json() if as_json else report.markdown())
+        click.echo(found.json() if as_json else found.markdown())
     else:
-        diff.show(report)
-    for line in report.failed:
+        diff.show(found)
+    _summarise(found.markdown())
+    for line in found.failed:
         click.echo(line, err=True)
-    return report.exit_code
+    return found.exit_code
 
 
 @commands.command("history", short_help="How a ratio went from commit to commit.")
@@ -477,6 +479,7 @@ def _end(measured: Matrix, outcome: Outcome, folder: Path, fail_on_invalid: bool
         click.echo(sentence)
     for claim in judged(measured, outcome.findings):
         click.echo(claim.sentence)
+    _summarise(report(measured, outcome.findings, outcome.environment))
     share = outcome.load_s / outcome.wall_s
     click.echo(
         f"{outcome.blocks} blocks in {outcome.wall_s:.0f} s, {share:.0%} of it load; "
@@ -486,6 +489,13 @@ def _end(measured: Matrix, outcome: Outcome, folder: Path, fail_on_invalid: bool
     if not any(each.outcome == "ok" for each in summaries):
         return 3
     return 3 if fail_on_invalid and any(each.outcome == "invalid" for each in summaries) else 0
+
+
+def _summarise(markdown: str) -> None:
+    """Put `markdown` on the page of the workflow's run, if this is one; no fault if it fails."""
+    failure = stepsummary.append(markdown)
+    if failure:
+        click.echo(failure, err=True)
 
 
 def _with_processes(job: Callable[[Processes], Coroutine[Any, Any, Result]]) -> Result:

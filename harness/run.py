@@ -24,13 +24,14 @@ from harness.roundtrips import RoundTrips
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: what it found, how long it took, how much of that was load."""
+    """How a run ended: what it found and where, how long it took, how much of that was load."""
 
     findings: Findings
     blocks: int
     wall_s: float
     load_s: float
     why: str
+    environment: Mapping[str, Any]
 
 
 async def run(
@@ -112,7 +113,7 @@ async def _measure(
     else:
         if all(precise(matrix, each) for each in found.by_setting.values()):
             why = "every ratio is as precise as asked"
-    return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why)
+    return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why, described)
 
 
 def _conclude(

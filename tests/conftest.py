@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
+from harness import stepsummary
 from harness.database.address import Address
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
@@ -28,6 +29,14 @@ class Database:
     postmaster_pid: int
     dsn: str
     password: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_workflow() -> Iterator[None]:
+    """Keep what tests run off the page of the workflow that runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(stepsummary.VARIABLE, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

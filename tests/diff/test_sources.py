@@ -461,6 +461,29 @@ def test_json_is_one_object_and_names_what_failed(diff: Diff, repository: Path) 
     assert document["failed"] == said.err.splitlines()
 
 
+@pytest.mark.parametrize("shown", [(), ("--json",), ("--markdown",)])
+def test_a_workflow_s_step_has_the_markdown_in_its_summary_however_it_is_shown(
+    shown: tuple[str, ...],
+    diff: Diff,
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    summary = tmp_path / "summary"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    diff("v1", "v2", *shown)
+    assert summary.read_text() == diff("v1", "v2", "--markdown").out + "\n"
+
+
+def test_a_summary_that_cannot_be_written_costs_no_more_than_a_line(
+    diff: Diff, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "absent" / "summary"))
+    done = diff("v1", "v2")
+    assert done.code == 0
+    assert "summary cannot be written" in done.err
+
+
 def test_markdown_goes_into_a_comment(diff: Diff, repository: Path) -> None:
     out = diff("v1", "v2", "--markdown").out
     assert "\n| g: users_get, against base | other | 2x ±" in out

@@ -51,10 +51,12 @@ def test_a_run_fills_every_column_of_every_cell_and_leaves_nothing(
     endpoints = ["users_insert", "books_list"]
     group = {"name": "g", "endpoint": endpoints, "concurrency": [4], "pool_size": [2]}
     counting = {"max_blocks": 2, "measure": "600ms", "round_trips": True}
-    run = start(matrix(group=[group], run=counting))
+    summary = tmp_path / "summary"
+    run = start(matrix(group=[group], run=counting), env={"GITHUB_STEP_SUMMARY": str(summary)})
     said, _ = run.measured()
 
     folder = tmp_path / "results" / "tiny"
+    assert summary.read_text() == (folder / "report.md").read_text() + "\n"
     assert {each.name for each in folder.rglob("*.*")} == WRITTEN
     cells = rows(folder / "cells.csv")
     assert len(cells) == 2 * len(endpoints)
