@@ -40,8 +40,8 @@ def together(blocks: Sequence[ConnectionsBlock]) -> Connections:
     figures = [each.figures for each in blocks]
     waited = waits.together(each.pool_waits for each in blocks)
     statements: Counter[str] = Counter()
-    for each in blocks:
-        statements.update(_decoded(each.last_statements))
+    for text in filter(None, (each.last_statements for each in blocks)):
+        statements.update(_decoded(text))
     return Connections(
         connections_active=_most([each.connections_active for each in figures]),
         connections_idle=_most([each.connections_idle for each in figures]),
@@ -74,8 +74,8 @@ def _encoded(statements: Mapping[str, int]) -> str:
 
 
 def _decoded(text: str) -> Mapping[str, int]:
-    """Undo `_encoded`. Raises ValueError for anything else."""
-    found = orjson.loads(text) if text else {}
+    """Undo `_encoded` of some. Raises ValueError for anything else."""
+    found = orjson.loads(text)
     if not isinstance(found, dict) or not all(isinstance(each, int) for each in found.values()):
         raise ValueError("not counts of last statements")
     return found

@@ -84,12 +84,12 @@ def together_each(groups: Sequence[Sequence[str]]) -> list[Counts]:
     All are unpacked at once: byte by byte, a report's hundred thousand would take minutes.
     """
     texts = [text for group in groups for text in group]
+    if not texts:
+        return [np.zeros(0, np.int64) for _ in groups]
     try:
         packed = [zlib.decompress(each) for each in _from_base85(texts)]
     except zlib.error as error:
         raise ValueError(f"not a histogram: {error}") from None
-    if not packed:
-        return [np.zeros(0, np.int64) for _ in groups]
     numbers, ends = _read_varints(packed)
     bounds = zip([0, *ends], ends, strict=False)
     return [_sum(numbers, list(islice(bounds, len(group)))) for group in groups]

@@ -73,9 +73,13 @@ class Setting:
     options: str = ""
 
 
-@dataclass(frozen=True)  # with no slots: a report asks the keys of many rows for their setting
+@dataclass(frozen=True)
 class Key:
-    """What names a cell: its setting and its stack. Runs are matched on it."""
+    """What names a cell: its setting and its stack. Runs are matched on it.
+
+    It has no slots: a report asks the same few keys for their setting, and finds cells by
+    them, for every row. Both are made once.
+    """
 
     group: str
     endpoint: Endpoint
@@ -89,6 +93,13 @@ class Key:
     workers: int
     rtt_ms: float
     options: str = ""
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.setting, self.stack, self.adapter, self.lane))
 
     @cached_property
     def setting(self) -> Setting:

@@ -28,8 +28,10 @@ class Waits:
     def mean_ms(self) -> float | None:
         """None without a request."""
         number = int(self.counts.sum())
+        if not number:
+            return None
         middles_ns = 2 ** ((np.arange(len(self.counts)) + 0.5) / histogram.BINS_PER_OCTAVE)
-        return float(self.counts @ middles_ns) / number / 1e6 if number else None
+        return float(self.counts @ middles_ns) / number / 1e6
 
     @property
     def p99_ms(self) -> float | None:
