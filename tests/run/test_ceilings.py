@@ -4,16 +4,18 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.run.conftest import BY_NOISE, CAPACITY, DISTANCE, OPEN_LOOP, WIRE, Start
+from tests.run.conftest import BY_NOISE, CAPACITY, DISTANCE, MEMORY, OPEN_LOOP, WIRE, Start
 
 Matrix = Callable[..., str]
 ON = {"ceilings": True}
 
+WAITS = {"pool_wait_mean_ms", "pool_wait_p99_ms"}
+STATES = {"connections_active", "connections_idle", "connections_idle_in_transaction"}
 EMPTY = {
-    "noop": {"db_cpu_us", "db_pss_mib", "connections"},
+    "noop": {"db_cpu_us", "db_pss_mib", "connections", *STATES, *WAITS},
     "pgbench": {
         *("app_cpu_us", "rss_idle_mib", "rss_end_mib", "rss_peak_mib", "pss_end_mib"),
-        *("db_pss_mib", "littles_law"),
+        *("db_pss_mib", "littles_law", "rss_per_worker", *WAITS),
     },
 }
 """What does not apply."""
@@ -44,7 +46,7 @@ def test_both_are_measured_beside_the_stacks_and_leave_nothing(
             assert any(BY_NOISE.match(each) for each in cell["flags"].split("; ")), cell
             continue
         may = {"limit", "rate", "options", "rps_lo", "rps_hi", "p99_ms", "flags"}
-        may |= OPEN_LOOP | CAPACITY | DISTANCE | WIRE
+        may |= OPEN_LOOP | CAPACITY | DISTANCE | WIRE | MEMORY | {"worker_split", "last_statement"}
         assert {k for k, v in cell.items() if v == ""} - may == EMPTY[cell["stack"]], cell
         assert cell["stack"] == "noop" or cell["connections"] == "3"
     pairs = rows(folder / "pairs.csv")
