@@ -117,8 +117,10 @@ def _of(summary: Summary | None, column: str) -> Figure | None:
         return None
     row: Mapping[str, Any] = dict(zip(columns(Summary), values(summary), strict=True))
     value = row[column]
-    if value is None or isinstance(value, str):
-        return None if value is None else Figure(value)
+    if isinstance(value, str):
+        return Figure(value) if value else None
+    if value is None:
+        return None
     lo, hi = (row[name] for name in INTERVALS.get(column, (column, column)))
     return Figure(float(value), lo, hi)
 

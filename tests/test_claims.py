@@ -119,6 +119,11 @@ def test_a_cell_without_a_number_says_why() -> None:
     assert line.met is False
 
 
+def test_text_that_is_empty_was_not_measured() -> None:
+    (line,) = judge(STEADY, {"cell": {"stack": "base"}, "column": "flags", "equals": "x"}).lines
+    assert (line.here, line.missing, line.met) == (None, "not measured", None)
+
+
 def test_errors_can_be_claimed() -> None:
     row = an_observation(BASE, by_class=some_errors(pool_timeout=40))
     wanted = {"cell": {"stack": "base"}, "column": "err_pool_timeout", "least": 1}
