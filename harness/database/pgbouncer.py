@@ -185,7 +185,12 @@ async def _running(
     with log.open("wb") as sink:
         # Nothing of the user's environment: a PG variable is none of PgBouncer's business.
         env = {"PATH": os.defpath, "LC_ALL": "C"}
-        async with processes.start(argv, env=env, cpus=cpus, stderr=sink, user=owner) as process:
+        async with contextlib.AsyncExitStack() as stack:
+            started = processes.start(argv, env=env, cpus=cpus, stderr=sink, user=owner)
+            try:
+                process = await stack.enter_async_context(started)
+            except OSError as error:  # in a folder, say, into which only root may look
+                raise ServerFailed(f"{argv[0]}: cannot be started: {error.strerror}") from None
             await _ready(process, port, log)
             yield process.pid
 

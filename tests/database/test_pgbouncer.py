@@ -1,6 +1,7 @@
 """A PgBouncer before a real Postgres."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -122,6 +123,10 @@ def test_one_that_is_not_installed_says_how_to_install_it(
         asyncio.run(story())
 
 
+OURS = ("pytest-", "popen-", "test_")
+"""What folders of tests are called."""
+
+
 def test_one_that_stops_at_once_says_why(
     processes: Processes, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -129,7 +134,7 @@ def test_one_that_stops_at_once_says_why(
     fake.write_text("#!/bin/sh\necho 'FATAL no way' >&2\nexit 1\n")
     fake.chmod(0o755)
     for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == fake.owner() and folder.name.startswith(("pytest-", tmp_path.name)):
+        if folder.owner() == fake.owner() and folder.name.startswith(OURS):
             folder.chmod(0o755)  # whom root runs it as must get in
     monkeypatch.setenv("PATH", str(tmp_path))
 
@@ -138,4 +143,21 @@ def test_one_that_stops_at_once_says_why(
             pass
 
     with pytest.raises(ServerFailed, match="FATAL no way"):
+        asyncio.run(story())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root runs it as somebody else")
+def test_one_that_only_root_may_start_is_a_plain_error(
+    processes: Processes, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = tmp_path / "pgbouncer"
+    fake.write_text("#!/bin/sh\n")
+    fake.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    async def story() -> None:
+        async with through(processes, database):
+            pass
+
+    with pytest.raises(ServerFailed, match="cannot be started: Permission denied"):
         asyncio.run(story())
