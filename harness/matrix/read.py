@@ -23,8 +23,9 @@ from harness.matrix.sections import DatabaseSection, Document, Group, Run, Stack
 from harness.matrix.values import show
 from harness.model import Stack
 
-MIN_SLICE_S = 0.05
-"""Below this, starting and draining 16 connections is a visible part of a slice."""
+MIN_SLICE_S = 0.02
+"""Below this, changing from one stack to the next is a visible part of a slice. That it is long
+beside a request, of however many connections, is seen to when latencies are known."""
 
 INT64 = range(-(2**63), 2**63)
 """The integers of TOML."""
