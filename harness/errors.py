@@ -4,6 +4,9 @@ Every message says where, what happened and what to do next, on one line:
 it is printed as it is, without a traceback.
 """
 
+INTERRUPTED = 130
+"""The exit code of what a signal ended: nothing was wrong."""
+
 
 class HarnessError(Exception):
     """Something the user can act on. Anything else that escapes is a bug of ours."""

@@ -1,0 +1,18 @@
+"""`schema`: the format of a matrix, for editors."""
+
+import click
+
+from harness.matrix import schema
+
+
+@click.command("schema", short_help="Print the JSON Schema of a matrix, for editors.")
+def schema_command() -> int:
+    r"""Print the JSON Schema of matrix.toml.
+
+    Editors find it by a first line `#:schema PATH-OR-URL`; see docs/tools.md.
+
+    \b
+    python -m harness schema > matrix.schema.json
+    """
+    click.echo(schema.to_json(), nl=False)
+    return 0
