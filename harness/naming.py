@@ -6,16 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.columns import columns, values
 from harness.model import Key, Setting
 
-AXES = (
-    ("limit", " rows"),
-    ("concurrency", " connections"),
-    ("rate", " req/s"),
-    ("pool_size", " pooled"),
-    ("workers", " workers"),
-    ("rtt_ms", " ms away"),
-    ("options", ""),
-)
-"""The fields of a setting that a matrix sweeps, and what is said behind their values."""
+AXES = ("limit", "concurrency", "rate", "pool_size", "workers", "rtt_ms", "options")
+"""The fields of a setting that a matrix sweeps."""
+
+_NOUNS = {"limit": "row", "concurrency": "connection", "workers": "worker"}
+_UNITS = {"rate": " req/s", "pool_size": " pooled", "rtt_ms": " ms away", "options": ""}
 
 NAMED = frozenset({"group", "endpoint", "stack", "adapter", "lane"})
 """Columns of a key that are no axes."""
@@ -33,7 +28,7 @@ def names(among: Iterable[Setting]) -> dict[Setting, str]:
     every = list(dict.fromkeys(among))
     values: dict[tuple[str, ...], set[object]] = defaultdict(set)
     for each in every:
-        for axis, _ in AXES:
+        for axis in AXES:
             values[_family(each, axis)].add(getattr(each, axis))
     alone = len({each.group for each in every}) == 1
     return {each: ("" if alone else f"{each.group}: ") + _name(each, values) for each in every}
@@ -42,6 +37,19 @@ def names(among: Iterable[Setting]) -> dict[Setting, str]:
 def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
     """Return the name of one `setting`. Of many, see `names`."""
     return names([*among, setting])[setting]
+
+
+def said(setting: Setting, axis: str) -> str:
+    """Return where `setting` stands on an axis: `16 connections`, `0.5 ms away`."""
+    value = getattr(setting, axis)
+    if axis in _NOUNS:
+        return counted(value, _NOUNS[axis])
+    return (f"{value:g}" if isinstance(value, float) else str(value)) + _UNITS[axis]
+
+
+def counted(number: int | None, noun: str) -> str:
+    """Return `1 worker`, `2 workers`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def short_name(key: Key) -> str:
@@ -64,13 +72,11 @@ def cell_name(key: Key) -> str:
 
 def _name(setting: Setting, values: Values) -> str:
     parts: list[str] = [setting.endpoint]
-    for axis, unit in AXES:
-        value = getattr(setting, axis)
-        said = f"{value:g}" if isinstance(value, float) else str(value)
-        if axis in ("rate", "rtt_ms") and value:
-            parts.append(f"{said}{unit}")
+    for axis in AXES:
+        if axis in ("rate", "rtt_ms") and getattr(setting, axis):
+            parts.append(said(setting, axis))
         elif len(values[_family(setting, axis)]) > 1:
-            parts.append("closed loop" if axis == "rate" else f"{said}{unit}")
+            parts.append("closed loop" if axis == "rate" else said(setting, axis))
     return ", ".join(parts)
 
 

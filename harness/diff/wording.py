@@ -8,16 +8,8 @@ from typing import Any
 from harness.diff.side import Measure
 from harness.diff.welch import Mean, Shift
 from harness.model import Setting
+from harness.naming import AXES, said
 
-AXES = (
-    ("limit", " rows"),
-    ("concurrency", " connections"),
-    ("rate", " req/s"),
-    ("pool_size", " pooled"),
-    ("workers", " workers"),
-    ("rtt_ms", " ms away"),
-    ("options", ""),
-)
 WORDS: Mapping[Measure, str] = {
     "rps": "req/s",
     "p99_ms": "p99",
@@ -39,16 +31,16 @@ def names(settings: Iterable[Setting]) -> dict[Setting, str]:
     every = list(dict.fromkeys(settings))
     values: dict[tuple[str, str, str], set[Any]] = defaultdict(set)
     for each in every:
-        for axis, _ in AXES:
+        for axis in AXES:
             values[each.group, each.endpoint, axis].add(getattr(each, axis))
     return {each: _name(each, values) for each in every}
 
 
 def _name(setting: Setting, values: Mapping[tuple[str, str, str], set[Any]]) -> str:
     varying = [
-        f"{value if isinstance(value, str) else format(value, 'g')}{unit}"
-        for axis, unit in AXES
-        if (value := getattr(setting, axis)) not in (None, "")
+        said(setting, axis)
+        for axis in AXES
+        if getattr(setting, axis) not in (None, "")
         and (axis == "rate" or len(values[setting.group, setting.endpoint, axis]) > 1)
     ]
     return f"{setting.group}: " + ", ".join([setting.endpoint, *varying])

@@ -86,4 +86,4 @@ def test_a_setting_is_folded_to_the_verdict_on_its_best(
 ) -> None:
     matrix = a_sweep(13, *stacks)
     (line, *_) = re.findall("<summary>.*", the_report(matrix, measured(matrix, spread)))
-    assert line.startswith(f"<summary>users_get, 1 connections: {said}")
+    assert line.startswith(f"<summary>users_get, 1 connection: {said}")

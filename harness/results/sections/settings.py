@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from harness.findings import Findings
 from harness.model import Metric, Setting, Summary
+from harness.naming import said
 from harness.results import capacity, ceilings, distance
 from harness.results.figures import against_text, rate_text, verdict_text
 from harness.results.gfm import DASH, escaped, number, table
@@ -86,14 +87,14 @@ def _setting(material: Material, setting: Setting) -> list[str]:
     baseline = found.baselines.get(setting)
     slo = found.slos.get(setting)
     facts = [
-        capacity.fact(slo, setting) if slo else f"{setting.concurrency} connections",
+        capacity.fact(slo, setting) if slo else said(setting, "concurrency"),
         f"pool of {setting.pool_size}",
-        f"{setting.workers} worker{'s' * (setting.workers > 1)}",
+        said(setting, "workers"),
     ]
     if setting.rate is not None:
         facts.insert(0, f"open loop at {setting.rate:g} req/s")
     if setting.limit is not None:
-        facts.insert(0, f"{setting.limit} rows")
+        facts.insert(0, said(setting, "limit"))
     if setting.options:
         facts.append(escaped(setting.options))
     if baseline:
