@@ -45,6 +45,7 @@ def describe(
     database: Facts | None,
     embedded: bool,
     places: Places,
+    idle: str | None,
     seed: int,
     matrix_toml: str,
     matrix: Path,
@@ -53,6 +54,7 @@ def describe(
     """Return the environment of a run as JSON-ready values.
 
     `database` is None as long as nothing was started: then nothing is said of it but whose it is.
+    `idle` is what CPUs do that have nothing to do, as `harness.idle` says it.
     """
     return {
         "affinity": {
@@ -63,7 +65,12 @@ def describe(
                 ("load", places.load),
             )
         },
-        "cpu": {"count": os.cpu_count(), "governor": _governor(), "model": _cpu_model()},
+        "cpu": {
+            "count": os.cpu_count(),
+            "governor": _governor(),
+            "idle": idle,
+            "model": _cpu_model(),
+        },
         "database": {"embedded": embedded, **_said(database)},
         "git": _git(matrix.resolve().parent, results.resolve()),
         "harness": __version__,

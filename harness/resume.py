@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import affinity, environment, fingerprint
 from harness.errors import BadInput
+from harness.idle import awake
 from harness.matrix import Matrix
 from harness.results import earlier
 from harness.results.earlier import Blocks, Earlier
@@ -22,15 +23,17 @@ def resumable(folder: Path, matrix: Matrix, path: Path) -> tuple[Earlier, Blocks
     found = earlier.read(folder)
     if found is None:
         return None
-    described = environment.describe(
-        database=None,
-        embedded=matrix.database.dsn is None,
-        places=affinity.places_of(matrix),
-        seed=matrix.run.seed,
-        matrix_toml=to_toml(matrix),
-        matrix=path,
-        results=folder,
-    )
+    with awake(matrix.run.awake) as idle:
+        described = environment.describe(
+            database=None,
+            embedded=matrix.database.dsn is None,
+            places=affinity.places_of(matrix),
+            idle=idle,
+            seed=matrix.run.seed,
+            matrix_toml=to_toml(matrix),
+            matrix=path,
+            results=folder,
+        )
     require_same(found, described, matrix, path)
     return found, earlier.blocks(folder, matrix)
 

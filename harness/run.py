@@ -11,6 +11,7 @@ from harness.bench import Bench, prepared
 from harness.budget import Budget
 from harness.checks import checked
 from harness.findings import Findings, find, find_in, precise
+from harness.idle import awake
 from harness.matrix import Matrix
 from harness.naming import setting_text
 from harness.processes import Processes
@@ -52,25 +53,27 @@ async def run(
     began = time.monotonic()
     places = affinity.places_of(matrix)
     processes.keep_to(places.load)  # drawing a table must not cost the app its CPU
-    async with prepared(matrix, processes, places, progress.doing) as bench:
-        progress.saying(opening)
-        toml = to_toml(matrix)
-        described = environment.describe(
-            database=bench.facts,
-            embedded=matrix.database.dsn is None,
-            places=places,
-            seed=matrix.run.seed,
-            matrix_toml=toml,
-            matrix=path,
-            results=store.folder,
-        )
-        if earlier is not None:
-            resume.require_same(earlier, described, matrix, path)
-        fixed = {"env.json": environment.to_json(described), "matrix.toml": toml}
-        try:
-            return await _measure(bench, store, progress, described, fixed, began)
-        finally:
-            _conclude(matrix, store, described, fixed)
+    with awake(matrix.run.awake) as idle:
+        async with prepared(matrix, processes, places, progress.doing) as bench:
+            progress.saying(opening)
+            toml = to_toml(matrix)
+            described = environment.describe(
+                database=bench.facts,
+                embedded=matrix.database.dsn is None,
+                places=places,
+                idle=idle,
+                seed=matrix.run.seed,
+                matrix_toml=toml,
+                matrix=path,
+                results=store.folder,
+            )
+            if earlier is not None:
+                resume.require_same(earlier, described, matrix, path)
+            fixed = {"env.json": environment.to_json(described), "matrix.toml": toml}
+            try:
+                return await _measure(bench, store, progress, described, fixed, began)
+            finally:
+                _conclude(matrix, store, described, fixed)
 
 
 async def _measure(

@@ -128,6 +128,8 @@ class Run:
         PlainValidator(_affinity, json_schema_input_type=Literal["auto", "off"] | Affinity),
     ] = "auto"
     """Which CPUs each part may use: "auto" gives the app half of them for itself."""
+    awake: Annotated[bool, expected("true or false")] = True
+    """Keep a virtual machine's CPUs from halting between requests, where that is allowed."""
     timeout: Seconds = 10.0
     """A request that takes longer has failed."""
     seed: Annotated[int, Field(ge=0), expected("an integer of 0 or more")] = 1

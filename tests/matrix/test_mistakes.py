@@ -16,7 +16,7 @@ from tests.factories import a_document
 STACK = '[[stack]]\nname = "a"\nadapter = "asyncpg_pool"\n'
 GROUP = '[[group]]\nname = "g"\nendpoint = ["users_get"]\n'
 RUN_KEYS = (
-    "affinity, baseline, budget, ceilings, load, max_blocks, measure, min_blocks, name, "
+    "affinity, awake, baseline, budget, ceilings, load, max_blocks, measure, min_blocks, name, "
     "plots, precision, round_trips, schedule, seed, slice, timeout, warmup"
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'

@@ -8,6 +8,7 @@ import pytest
 
 from harness import affinity, environment, order, plan
 from harness import matrix as matrices
+from harness.idle import awake
 from harness.model import Setting
 from harness.results import store
 from harness.results.resolved import to_toml
@@ -88,15 +89,17 @@ def test_a_run_that_has_changed_is_refused_with_a_line_for_every_difference(
 def left_by(measured: matrices.Matrix, path: Path) -> Path:
     """Return the folder of a run of `measured` here, with another asyncpg."""
     folder = path.parent / "results" / measured.name
-    around = environment.describe(
-        database=None,
-        embedded=True,
-        places=affinity.places_of(measured),
-        seed=1,
-        matrix_toml="",
-        matrix=path,
-        results=folder,
-    )
+    with awake(measured.run.awake) as idle:
+        around = environment.describe(
+            database=None,
+            embedded=True,
+            places=affinity.places_of(measured),
+            idle=idle,
+            seed=1,
+            matrix_toml="",
+            matrix=path,
+            results=folder,
+        )
     around["packages"]["asyncpg"] = "0.1"
     keys = plan.cells(measured)
     with store.opened(folder) as opened:

@@ -15,8 +15,9 @@ def section(material: Material) -> str:
         for part, cpus in sorted(environment["affinity"].items())
     )
     governed = f", governor {cpu['governor']}" if cpu.get("governor") else ""
+    idle = f", idle: {cpu['idle']}" if cpu.get("idle") else ""
     rows = [
-        ("CPU", f"{cpu['count']} x {cpu['model']}{governed}"),
+        ("CPU", f"{cpu['count']} x {cpu['model']}{governed}{idle}"),
         ("affinity", affinity),
         ("memory", f"{machine['memory_gib']} GiB"),
         ("system", f"{machine['system']} {machine['kernel']} {machine['arch']}"),
