@@ -106,9 +106,10 @@ class Store:
 def opened(folder: Path) -> Iterator[Store]:
     """Yield the store of `folder`, made if need be, to this process alone.
 
-    Raises `BadInput`, before anything is measured, when nothing can be written
-    there or another run is writing there.
+    A folder that was made for nothing goes again. Raises `BadInput`, before anything is
+    measured, when nothing can be written there or another run is writing there.
     """
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -125,7 +126,12 @@ def opened(folder: Path) -> Iterator[Store]:
                 f"{folder}: another run is writing its results there; wait for it, "
                 "or choose another folder with --results"
             ) from None
-        yield Store(folder)
+        try:
+            yield Store(folder)
+        finally:
+            if made:
+                with contextlib.suppress(OSError):  # something was recorded
+                    folder.rmdir()
     finally:
         os.close(handle)
 
