@@ -1,7 +1,7 @@
 """What the blocks of a run stand on: a database that holds the dataset, and places to run."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from harness.affinity import Places
@@ -12,6 +12,8 @@ from harness.database.dataset import dataset
 from harness.database.embedded import cluster
 from harness.database.room import Room, room
 from harness.matrix import DatabaseSection, Matrix
+from harness.model import Stack
+from harness.origin import NOWHERE_ELSE, Origin
 from harness.processes import Processes
 
 
@@ -20,7 +22,7 @@ class Bench:
     """Everything the blocks of a run share.
 
     `postmaster_pid` is None when the database's processes cannot be seen from here;
-    `say` is told each phase that begins.
+    `say` is told each phase that begins. `origins` are those of the sides of the stacks.
     """
 
     matrix: Matrix
@@ -31,6 +33,11 @@ class Bench:
     room: Room
     places: Places
     say: Callable[[str], None]
+    origins: Mapping[str, Origin]
+
+    def origin(self, stack: Stack) -> Origin | None:
+        """Return where the code of `stack` comes from; None is here."""
+        return None if stack.side is None else self.origins[stack.side]
 
     @property
     def pgbench(self) -> str | None:
@@ -40,7 +47,11 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def prepared(
-    matrix: Matrix, processes: Processes, places: Places, say: Callable[[str], None]
+    matrix: Matrix,
+    processes: Processes,
+    places: Places,
+    say: Callable[[str], None],
+    origins: Mapping[str, Origin] = NOWHERE_ELSE,
 ) -> AsyncIterator[Bench]:
     """Yield a bench for `matrix`; its database, if it is ours, and its tables go with it."""
     section = matrix.database
@@ -61,6 +72,7 @@ async def prepared(
             room=left,
             places=places,
             say=say,
+            origins=origins,
         )
 
 

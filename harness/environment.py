@@ -20,6 +20,7 @@ from harness import __version__
 from harness.affinity import Places
 from harness.database.activity import Facts
 from harness.errors import BadInput
+from harness.origin import NOWHERE_ELSE, Origin
 
 PACKAGES = (
     "anyio",
@@ -50,13 +51,16 @@ def describe(
     matrix_toml: str,
     matrix: Path,
     results: Path,
+    origins: Mapping[str, Origin] = NOWHERE_ELSE,
 ) -> dict[str, Any]:
     """Return the environment of a run as JSON-ready values.
 
     `database` is None as long as nothing was started: then nothing is said of it but whose it is.
     `idle` is what CPUs do that have nothing to do, as `harness.idle` says it.
+    `origins` are the sides of `ab`: of a run without any, nothing is said of them.
     """
-    return {
+    sides = {side: dict(origin.about) for side, origin in origins.items()}
+    return ({"sides": sides} if sides else {}) | {
         "affinity": {
             part: sorted(cpus) if cpus is not None else None
             for part, cpus in (

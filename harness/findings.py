@@ -217,7 +217,7 @@ def _same(matrix: Matrix, keys: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
     first: dict[tuple[object, ...], Key] = {}
     for key in keys:
         stack = matrix.stacks[key.stack]
-        what = (key.setting, key.adapter, key.lane, stack.via, repr(stack.options))
+        what = (key.setting, key.adapter, key.lane, stack.via, repr(stack.options), stack.side)
         if what in first:
             yield first[what], key
         first.setdefault(what, key)

@@ -44,6 +44,7 @@ class Processes:
         argv: Sequence[str],
         *,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         cpus: frozenset[int] | None = None,
         stdin: IO[bytes] | None = None,
         stdout: IO[bytes] | None = None,
@@ -64,6 +65,7 @@ class Processes:
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork and exec, not a wait
                 argv,
                 env=None if env is None else dict(env),
+                cwd=cwd,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=stdout or subprocess.DEVNULL,
                 stderr=stderr or subprocess.DEVNULL,

@@ -9,12 +9,15 @@ from harness import affinity, environment, fingerprint
 from harness.errors import BadInput
 from harness.idle import awake
 from harness.matrix import Matrix
+from harness.origin import NOWHERE_ELSE, Origin
 from harness.results import earlier
 from harness.results.earlier import Blocks, Earlier
 from harness.results.resolved import to_toml
 
 
-def resumable(folder: Path, matrix: Matrix, path: Path) -> tuple[Earlier, Blocks] | None:
+def resumable(
+    folder: Path, matrix: Matrix, path: Path, origins: Mapping[str, Origin] = NOWHERE_ELSE
+) -> tuple[Earlier, Blocks] | None:
     """Return what a run of `matrix`, read from `path`, left in `folder`; None if nothing.
 
     Raises `BadInput`, with a line for everything that has changed since, as far as that can
@@ -33,6 +36,7 @@ def resumable(folder: Path, matrix: Matrix, path: Path) -> tuple[Earlier, Blocks
             matrix_toml=to_toml(matrix),
             matrix=path,
             results=folder,
+            origins=origins,
         )
     require_same(found, described, matrix, path)
     return found, earlier.blocks(folder, matrix)

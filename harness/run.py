@@ -14,6 +14,7 @@ from harness.findings import Findings, find, find_in, precise
 from harness.idle import awake
 from harness.matrix import Matrix
 from harness.naming import setting_text
+from harness.origin import NOWHERE_ELSE, Origin
 from harness.processes import Processes
 from harness.progress import Progress
 from harness.results import render
@@ -43,18 +44,19 @@ async def run(
     progress: Progress,
     opening: str,
     earlier: Earlier | None = None,
+    origins: Mapping[str, Origin] = NOWHERE_ELSE,
 ) -> Outcome:
     """Measure `matrix` until it is precise enough or its budget is spent; record every block.
 
     `opening` is said once the database is ready; `earlier` is how the blocks were made that
-    are in `store` already. Raises `HarnessError` when the database or the generator fails;
-    what was recorded before stays.
+    are in `store` already; `origins` are those of the sides of `ab`. Raises `HarnessError`
+    when the database or the generator fails; what was recorded before stays.
     """
     began = time.monotonic()
     places = affinity.places_of(matrix)
     processes.keep_to(places.load)  # drawing a table must not cost the app its CPU
     with awake(matrix.run.awake) as idle:
-        async with prepared(matrix, processes, places, progress.doing) as bench:
+        async with prepared(matrix, processes, places, progress.doing, origins) as bench:
             progress.saying(opening)
             toml = to_toml(matrix)
             described = environment.describe(
@@ -66,6 +68,7 @@ async def run(
                 matrix_toml=toml,
                 matrix=path,
                 results=store.folder,
+                origins=origins,
             )
             if earlier is not None:
                 resume.require_same(earlier, described, matrix, path)

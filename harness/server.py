@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from harness.database.pgbouncer import Bouncer
 from harness.errors import BadInput, ServerFailed
+from harness.origin import Origin
 from harness.processes import Processes, pin, tree
 
 if TYPE_CHECKING:
@@ -86,21 +87,28 @@ async def serve(
     cpus: frozenset[int] | None,
     port: int | None = None,
     deadline_s: float = 30.0,
+    origin: Origin | None = None,
 ) -> AsyncIterator[Server]:
     """Yield the server of stack `name` once every worker's pool is full and it answers.
 
     `connections` is how many the generator will open; `password` goes into the
-    environment alone, never into an argument or the DSN. Raises BadInput when
-    `port` is taken, and ServerFailed, with the reason, as soon as a worker gives up
-    or when `deadline_s` has passed.
+    environment alone, never into an argument or the DSN. `origin` is where its code comes
+    from, None for here. Raises BadInput when `port` is taken, and ServerFailed, with the
+    reason, as soon as a worker gives up or when `deadline_s` has passed.
     """
     with reserved(port) as bound, processes.directory("pg-stack-harness-server-") as folder:
         log = folder / "log"
         app = {"adapter": adapter, "options": dict(options), "dsn": dsn, "ready_dir": str(folder)}
         environment = served_environment(os.environ, json.dumps(app), password)
-        argv = granian(bound, workers, connections, "harness.app:app")
+        target, python, cwd = "harness.app:app", sys.executable, None
+        if origin is not None:
+            target, environment = origin.app(folder, environment)
+            python, cwd = origin.python, origin.tree
+        argv = granian(bound, workers, connections, target, python=python)
         with log.open("wb") as sink:
-            async with processes.start(argv, env=environment, stdout=sink, stderr=sink) as process:
+            async with processes.start(
+                argv, env=environment, cwd=cwd, stdout=sink, stderr=sink
+            ) as process:
                 pids = await _ready(name, process, folder, bound, workers, deadline_s)
                 if cpus is not None:
                     # Only now: four stacks that import their packages on one CPU of two
@@ -125,7 +133,9 @@ async def fetch(
     return await asyncio.wait_for(_fetch(server.host, server.port, method, path, body), timeout_s)
 
 
-def granian(port: int, workers: int, connections: int, *app: str) -> list[str]:
+def granian(
+    port: int, workers: int, connections: int, *app: str, python: str = sys.executable
+) -> list[str]:
     """Return the command that serves `app` the way every stack is served."""
     # Granian counts connections, not requests, against `backpressure`, and holds the
     # rest back without an error. The kernel may give one worker all of them.
@@ -143,7 +153,7 @@ def granian(port: int, workers: int, connections: int, *app: str) -> list[str]:
         "--workers-kill-timeout": WORKERS_KILL_TIMEOUT_S,
     }
     given = [str(each) for flag in flags.items() for each in flag]
-    return [sys.executable, "-m", "granian", *given, "--no-ws", *app]
+    return [python, "-m", "granian", *given, "--no-ws", *app]
 
 
 def served_environment(user: Mapping[str, str], app: str, password: str | None) -> dict[str, str]:

@@ -50,6 +50,7 @@ async def stories(
             workers=1,
             connections=1,
             cpus=None,
+            origin=bench.origin(stack),
         ) as server:
             if tap.encrypted:
                 raise BadInput(

@@ -70,6 +70,7 @@ async def served(bench: Bench, block: Block, stack: Stack) -> AsyncIterator[Serv
             connections=setting.concurrency,
             cpus=bench.places.app,
             deadline_s=READY_WITHIN_S + setting.pool_size * WARM_UP_TRIPS * setting.rtt_ms / 1000,
+            origin=bench.origin(stack),
         ) as server,
     ):
         yield replace(server, bouncer=found.bouncer)

@@ -131,8 +131,9 @@ def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
         raise BadInput("stack: expected at least one [[stack]]")
     stacks: dict[str, Stack] = {}
     for index, section in enumerate(sections):
-        if section.name in stacks:
-            raise BadInput(f"stack[{index}].name: a second stack is called {section.name!r}")
+        name = section.name if section.side is None else f"{section.name}@{section.side}"
+        if name in stacks:
+            raise BadInput(f"stack[{index}].name: a second stack is called {name!r}")
         if section.name in ceilings.NAMES:
             raise BadInput(
                 f"stack[{index}].name: {section.name!r} is what a ceiling beside the stacks is "
@@ -142,8 +143,14 @@ def _stacks(sections: Sequence[StackSection]) -> dict[str, Stack]:
         refused = via.refusal(section.via, options)
         if refused is not None:
             raise BadInput(f"stack[{index}].{refused}")
-        stacks[section.name] = Stack(
-            section.name, section.adapter, section.lane, options, section.via
+        stacks[name] = Stack(
+            name,
+            section.adapter,
+            section.lane,
+            options,
+            section.via,
+            by_hand=section.options,
+            side=section.side,
         )
     return stacks
 

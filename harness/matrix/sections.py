@@ -26,6 +26,7 @@ from harness.matrix.values import (
     Rates,
     RoundTrips,
     Seconds,
+    SideName,
     Values,
     distinct,
     expected,
@@ -180,6 +181,8 @@ class StackSection:
     """The adapter's own; what its lane sets is overruled."""
     via: Annotated[Via, expected('"pgbouncer"')] | None = None
     """What stands between the stack and the database."""
+    side: SideName | None = None
+    """The side of `ab` that served it: in results, and nowhere else."""
 
 
 EndpointName = Annotated[

@@ -141,6 +141,11 @@ Name = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,47}$"),
     expected("a name of letters, digits and . _ + - (48 at most)"),
 ]
+SideName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._+~^/=,-]{1,52}$"),
+    expected("a side as `ab` calls it"),
+]
 Seconds = Annotated[
     float,
     AfterValidator(_positive),

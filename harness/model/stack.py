@@ -1,7 +1,7 @@
 """What is compared: an adapter, its options, and what stands between it and the database."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Via = Literal["pgbouncer"]
@@ -14,7 +14,8 @@ class Stack:
 
     `options` are complete but for what a setting sweeps: the adapter's defaults,
     its lane's preset, and what the matrix gives by hand, the later winning. `via` is what
-    stands between it and the database.
+    stands between it and the database. `side` is the side of `ab` that serves it, and then
+    a part of its name: `asyncpg@HEAD~1`.
     """
 
     name: str
@@ -22,3 +23,10 @@ class Stack:
     lane: Lane
     options: Mapping[str, object]
     via: Via | None = None
+    by_hand: Mapping[str, object] = field(default_factory=dict)
+    side: str | None = None
+
+    @property
+    def own_name(self) -> str:
+        """Its name without its side."""
+        return self.name if self.side is None else self.name.removesuffix(f"@{self.side}")

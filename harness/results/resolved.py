@@ -22,10 +22,11 @@ def to_toml(matrix: Matrix) -> str:
         "database": database,
         "stack": [
             {
-                "name": stack.name,
+                "name": stack.own_name,
                 "adapter": stack.adapter,
                 "lane": stack.lane,
                 "via": stack.via,
+                "side": stack.side,
                 "options": {k: v for k, v in stack.options.items() if k != "pool_size"},
             }
             for stack in matrix.stacks.values()
