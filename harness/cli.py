@@ -11,6 +11,7 @@ import click
 
 from harness import __version__
 from harness.arguments import LEFT_ALONE, Commands
+from harness.commands.ab import ab_command
 from harness.commands.check import check_command
 from harness.commands.diff import diff_command
 from harness.commands.history import history_command
@@ -44,6 +45,7 @@ def commands() -> None:
 commands.help = str(commands.help).replace(*LEFT_ALONE)
 for each in (
     run_command,
+    ab_command,
     serve_command,
     trace_command,
     check_command,

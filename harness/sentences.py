@@ -10,7 +10,7 @@ from harness.thresholds import MAX_ERROR_PCT
 
 def sentences(found: Findings) -> list[str]:
     """Return the sentences that matter: how fast, how soon, at what cost, how sure."""
-    said = [_speed(found), _latency(found), _cost(found), _certainty(found)]
+    said = [_speed(found), _latency(found), _cost(found), certainty(found)]
     return [each for each in said if each]
 
 
@@ -104,7 +104,8 @@ def _cost(found: Findings) -> str:
     return "Least app CPU: " + "; ".join(parts) + "."
 
 
-def _certainty(found: Findings) -> str:
+def certainty(found: Findings) -> str:
+    """Return the sentence about how much of it has numbers, and how sure they are."""
     cells = list(found.summaries.values())
     bad = [each for each in cells if each.outcome != "ok"]
     blocks = [each.blocks for each in cells if each.outcome == "ok"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import matrix
+from harness.errors import BadInput
 from harness.matrix import Matrix
 
 
@@ -18,8 +19,17 @@ def chosen_matrix(
     dsn: str | None = None,
     seed: int | None = None,
 ) -> Matrix:
-    """Return the matrix at `path` with the command line's changes to it."""
+    """Return the matrix at `path` with the command line's changes to it.
+
+    Raises `BadInput` for one that `ab` wrote: the code that its stacks had is not here.
+    """
     read = matrix.read(path)
+    twin = next((each for each in read.stacks.values() if each.side is not None), None)
+    if twin is not None:
+        raise BadInput(
+            f"{path}: {twin.name} was served from another tree or environment, and would not be "
+            "now; give `ab` the matrix that it was given"
+        )
     if quick:
         read = matrix.quick(read)
     changes: dict[str, Any] = {}

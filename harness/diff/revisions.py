@@ -17,19 +17,25 @@ def resolve(folder: Path, revision: str) -> str:
 
     Raises `BadInput` with what git says where there is no such repository or commit.
     """
-    done = _git(folder, "rev-parse", "--show-toplevel")
+    done = git(folder, "rev-parse", "--show-toplevel")
     if done.returncode != 0:
         raise BadInput(
-            f"{revision}: cannot be read as a revision: {_complaint(done)}; "
+            f"{revision}: cannot be read as a revision: {complaint(done)}; "
             "give two results folders, or run this in the repository that holds them"
         )
-    done = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    if revision.startswith("-") or done.returncode != 0:
+    commit = known(folder, revision)
+    if commit is None:
         raise BadInput(
             f"{revision}: neither a folder nor a revision: no such path, and git rev-parse "
             "knows no such commit; see git log, or in a shallow clone fetch more of it"
         )
-    return done.stdout.strip()
+    return commit
+
+
+def known(folder: Path, revision: str) -> str | None:
+    """Return the full commit id that `revision` names in a repository; None when it knows none."""
+    done = git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return None if revision.startswith("-") or done.returncode != 0 else done.stdout.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +52,22 @@ def log(folder: Path, path: Path) -> list[Logged]:
 
     Oldest first, along first parents: each is compared with the one before it.
     """
-    done = _git(
+    done = git(
         folder,
         *("log", "--first-parent", "--reverse", "-z", "--format=%H%n%cs%n%s", "HEAD"),
         *("--", path.as_posix()),
     )
     if done.returncode != 0:
-        raise BadInput(f"{path}: git log: {_complaint(done)}")
+        raise BadInput(f"{path}: git log: {complaint(done)}")
     return [Logged(*each.split("\n", 2)) for each in done.stdout.split("\0") if each]
 
 
 def files(folder: Path, commit: str, below: Path) -> list[str]:
     """Return the paths, relative to `folder`, of the files of `commit` under `below` there."""
     scope = [] if below == Path() else ["--", f"{below.as_posix()}/"]
-    done = _git(folder, "ls-tree", "-r", "-z", "--name-only", commit, *scope)
+    done = git(folder, "ls-tree", "-r", "-z", "--name-only", commit, *scope)
     if done.returncode != 0:
-        raise BadInput(f"{commit[:7]}: git ls-tree: {_complaint(done)}")
+        raise BadInput(f"{commit[:7]}: git ls-tree: {complaint(done)}")
     return done.stdout.split("\0")[:-1]
 
 
@@ -82,7 +88,8 @@ def opened(folder: Path, commit: str, path: Path) -> Iterator[TextIO]:
         raise FileNotFoundError(errno.ENOENT, "not in that commit")
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what git said in `folder`, however it ended. Raises `BadInput` where there is none."""
     try:
         return subprocess.run(
             ["git", "-C", str(folder), *arguments],
@@ -93,10 +100,12 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         )
     except OSError as error:
         raise BadInput(
-            f"git: cannot be started: {error.strerror}; give two results folders instead"
+            f"git: cannot be started: {error.strerror}; install it, or compare results "
+            "folders or packages, which need none"
         ) from None
 
 
-def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the first line of what git complained of."""
     lines = done.stderr.strip().splitlines()
     return lines[0].removeprefix("fatal: ") if lines else f"exit code {done.returncode}"

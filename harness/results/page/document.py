@@ -24,8 +24,8 @@ from harness.results import doubts
 from harness.results.page import grid
 from harness.results.page.choice import Candidate, Choice, Contest, Scope, choice
 from harness.results.page.objectives import OBJECTIVES
-from harness.sentences import sentences
 from harness.thresholds import CONFIDENCE, ERROR_PCT_FLAG, SAME_WITHIN
+from harness.verdicts import verdicts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -38,7 +38,7 @@ def document(matrix: Matrix, found: Findings, plots: Mapping[str, str]) -> str:
     chosen = choice(matrix, found)
     return _template().render(
         name=matrix.name,
-        sentences=sentences(found),
+        sentences=verdicts(matrix, found),
         plots=[(_title(name, svg), _data_url(svg)) for name, svg in plots.items()],
         errors=_errors(found),
         doubts=_doubts(found),
