@@ -20,12 +20,11 @@ compared key by key."""
 TRIED: Sequence[Path] = (("packages",), ("python",), ("database", "version"))
 """Of `env.json`: what people change to see what it does."""
 
-UNMEASURED = frozenset({"name", "seed", "budget", "precision", "min_blocks", "max_blocks", "plots"})
-"""Keys of `[run]` that say how often and in which order to measure, not what."""
-
-
-LONGER = frozenset({"budget", "precision", "min_blocks", "max_blocks", "plots"})
+LONGER = frozenset({"budget", "precision", "min_blocks", "max_blocks", "repeat_disturbed", "plots"})
 """Keys of `[run]` that say when to stop: a run may be resumed to go on for longer."""
+
+UNMEASURED = LONGER | {"name", "seed"}
+"""Keys of `[run]` that say how often and in which order to measure, not what."""
 
 
 @dataclass(frozen=True, slots=True)

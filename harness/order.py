@@ -18,9 +18,11 @@ def blocks(matrix: Matrix, store: Store) -> Iterator[Setting]:
     """Yield settings to give a block to, whose rows are in `store` when the next is asked for.
 
     A pass leaves out the settings that are precise. After it those whose block was disturbed
-    get one more, on top of `max_blocks`: by then the machine has had time to calm down.
+    get one more, on top of `max_blocks`, unless the matrix has `repeat_disturbed = false`: by
+    then the machine has had time to calm down.
     """
-    had = {setting: passes(store.of(setting)) for setting in plan.settings(matrix)}
+    repeat = matrix.run.repeat_disturbed
+    had = {setting: passes(store.of(setting), repeat) for setting in plan.settings(matrix)}
     for number, order in plan.passes(matrix):
         for extra in (False, True):
             for setting in order:
@@ -31,16 +33,17 @@ def blocks(matrix: Matrix, store: Store) -> Iterator[Setting]:
                     del had[setting]  # it gets no more, and so stays as it is
                     continue
                 yield setting
-                had[setting] = passes(store.of(setting))
+                had[setting] = passes(store.of(setting), repeat)
 
 
-def passes(rows: Sequence[Observation]) -> tuple[int, bool]:
+def passes(rows: Sequence[Observation], repeat: bool) -> tuple[int, bool]:
     """Return how many passes gave the setting of `rows` a block, and if the last owes it one more.
 
-    A block after a disturbed one is what that was owed, and is owed nothing itself.
+    A block after a disturbed one is what that was owed, and is owed nothing itself. Unless
+    disturbed blocks are to `repeat`, none is owed anything.
     """
     count, owed = 0, False
     for block in sorted({row.block for row in rows}):
         count += not owed
-        owed = not owed and disturbed([row for row in rows if row.block == block])
+        owed = repeat and not owed and disturbed([row for row in rows if row.block == block])
     return count, owed

@@ -87,6 +87,7 @@ def test_what_may_differ_is_neither(parts: dict[str, Any]) -> None:
 def test_how_often_a_matrix_measures_is_no_obstacle() -> None:
     often = the_matrix(budget="1m", precision=0.1, min_blocks=2, max_blocks=9, seed=4)
     assert asked(often) == []
+    assert asked(the_matrix(repeat_disturbed=False)) == []
     assert asked(the_matrix(name="other", baseline="one")) == []
 
 

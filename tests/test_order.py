@@ -52,9 +52,9 @@ def record(store: Store, matrix: Matrix, setting: Setting, number: int, noisy: b
     )
 
 
-def a_plan(most: int) -> Matrix:
+def a_plan(most: int, **run: bool) -> Matrix:
     return a_matrix(
-        run={"max_blocks": most, "min_blocks": 1, "precision": 1e-6},
+        run={"max_blocks": most, "min_blocks": 1, "precision": 1e-6, **run},
         group=[{"name": "g", "endpoint": ["users_get", "users_insert"]}],
     )
 
@@ -80,17 +80,24 @@ def test_a_machine_that_is_never_quiet_costs_one_repeat_a_block(tmp_path: Path) 
     assert len(set(done)) == len(done)
 
 
+def test_where_disturbed_blocks_are_not_repeated_every_pass_is_one_block(tmp_path: Path) -> None:
+    always = {(name, n) for name in ("users_get", "users_insert") for n in range(1, 99)}
+    done = given(a_plan(2, repeat_disturbed=False), tmp_path, always)
+    assert sorted(done) == sorted((name, n) for name, n in always if n <= 2)
+
+
 ENDPOINTS = ("users_get", "users_list")
 BLOCKS = st.tuples(st.sampled_from(ENDPOINTS), st.integers(1, 4))
 
 
 @examples(deadline=None, max_examples=15)
-@for_all(st.sets(BLOCKS), st.integers(0, 12), st.sampled_from([1e-6, 0.1, 0.9]))
+@for_all(st.sets(BLOCKS), st.integers(0, 12), st.sampled_from([1e-6, 0.1, 0.9]), st.booleans())
 def test_a_resumed_run_has_the_order_it_would_have_had(
-    disturbed: set[tuple[str, int]], stop_after: int, precision: float
+    disturbed: set[tuple[str, int]], stop_after: int, precision: float, repeat: bool
 ) -> None:
+    often = {"max_blocks": 3, "min_blocks": 2, "repeat_disturbed": repeat}
     matrix = a_matrix(
-        run={"max_blocks": 3, "min_blocks": 2, "precision": precision},
+        run={"precision": precision, **often},
         group=[{"name": "g", "endpoint": list(ENDPOINTS)}],
     )
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as store:

@@ -139,6 +139,8 @@ class Run:
     """Beside the stacks: the server without a database, and pgbench."""
     round_trips: Annotated[bool, expected("true or false")] = True
     """Count what a request waits for on the wire."""
+    repeat_disturbed: Annotated[bool, expected("true or false")] = True
+    """One more block, on top of `max_blocks`, for each that other processes disturbed."""
     load: Load = field(default_factory=Load)
     """Who gives the load."""
     plots: Annotated[bool, expected("true or false")] = True

@@ -17,7 +17,7 @@ STACK = '[[stack]]\nname = "a"\nadapter = "asyncpg_pool"\n'
 GROUP = '[[group]]\nname = "g"\nendpoint = ["users_get"]\n'
 RUN_KEYS = (
     "affinity, awake, baseline, budget, ceilings, load, max_blocks, measure, min_blocks, name, "
-    "plots, precision, round_trips, schedule, seed, slice, timeout, warmup"
+    "plots, precision, repeat_disturbed, round_trips, schedule, seed, slice, timeout, warmup"
 )
 DURATION = 'expected a duration such as "250ms", "2s" or "5m", got'
 ROUND_TRIP = 'expected "0ms" or a round-trip time of 0.5ms to 1s, got'
