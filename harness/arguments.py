@@ -1,4 +1,4 @@
-"""How the command line is read: the default command, kinds of value, what a shell may complete."""
+"""How arguments are read: kinds of value, and what a shell may complete."""
 
 import contextlib
 import math
@@ -11,37 +11,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from harness.duration import parse_duration
-from harness.matrix.values import RATE_MAX, RATE_MIN
-from harness.results.store import BLOCKS
-
-DEFAULT_COMMAND = "run"
-LEFT_ALONE = ("\\b\n", "\b\n")
-"""click's mark for lines to leave as they are: in a raw docstring it is two characters."""
-
-
-class Commands(click.Group):
-    """`python -m harness matrix.toml` is the main job: a first word that is no command runs it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the main job's name before arguments that name no command."""
-        plain = {"--help", "-h", "--version"}
-        if args and args[0] not in self.commands and args[0] not in plain:
-            args = [DEFAULT_COMMAND, *args]
-        return super().parse_args(ctx, args or ["--help"])
-
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        r"""Add a command; the lines of its docstring below a `\b` are shown as they stand."""
-        cmd.help = None if cmd.help is None else cmd.help.replace(*LEFT_ALONE)
-        super().add_command(cmd, name)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command, or a matrix and options of the main job."""
-        main_job = self.commands[DEFAULT_COMMAND]
-        return [
-            *super().shell_complete(ctx, incomplete),
-            *main_job.shell_complete(ctx, incomplete),
-            CompletionItem(incomplete, type="file"),
-        ]
 
 
 class Duration(click.ParamType[float]):
@@ -69,6 +38,8 @@ class Rate(click.ParamType[float]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         """Return the rate, or fail as click does."""
+        from harness.matrix.values import RATE_MAX, RATE_MIN  # of all that reads a matrix
+
         try:
             rate = float(value)
         except ValueError:
@@ -93,6 +64,8 @@ def results_folders(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete a results folder: those under results/, else any path."""
+    from harness.results.store import BLOCKS  # with all that is stored: too much to help and list
+
     found = [str(path.parent) for path in sorted(Path("results").glob(f"*/{BLOCKS}"))]
     known = [CompletionItem(each) for each in found if each.startswith(incomplete)]
     return known or [CompletionItem(incomplete, type="dir")]

@@ -2,29 +2,75 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from harness import __version__
-from harness.arguments import LEFT_ALONE, Commands
-from harness.commands.ab import ab_command
-from harness.commands.check import check_command
-from harness.commands.diff import diff_command
-from harness.commands.history import history_command
-from harness.commands.load import load_command
-from harness.commands.report import report_command
-from harness.commands.run import run_command
-from harness.commands.schema import schema_command
-from harness.commands.serve import serve_command
-from harness.commands.trace import trace_command
 from harness.errors import INTERRUPTED, BadInput, HarnessError
 
 COMPLETE = "_HARNESS_COMPLETE"
 """Set by a shell that asks what could come next: of `harness`, as it completes no `python -m`."""
+
+LEFT_ALONE = ("\\b\n", "\b\n")
+"""click's mark for lines to leave as they are: in a raw docstring it is two characters."""
+
+DEFAULT_COMMAND = "run"
+COMMANDS = {
+    "run": "Measure a matrix (the default command).",
+    "ab": "Two revisions, or two sets of packages, side by side.",
+    "serve": "Serve one stack's app until Ctrl-C.",
+    "trace": "What one warm request says to its database.",
+    "check": "Does every stack start and answer alike?",
+    "load": "Load one URL with the generator alone.",
+    "report": "Make a folder's report again, or export it.",
+    "schema": "Print the JSON Schema of a matrix, for editors.",
+    "diff": "What changed between two results?",
+    "history": "How a ratio went from commit to commit.",
+}
+"""What is said of each in a line. The rest of it is in the module of its name."""
+
+
+def command(name: str) -> click.Command:
+    r"""Return the command `name`; lines of its docstring below a `\b` are shown as they stand."""
+    module = importlib.import_module(f"harness.commands.{name}")
+    found: click.Command = getattr(module, f"{name}_command")
+    found.help = str(found.help).replace(*LEFT_ALONE)
+    return found
+
+
+class Commands(click.Group):
+    """`python -m harness matrix.toml` is the main job: a first word that is no command runs it.
+
+    Its commands stand for those of their names, of which only the one that is asked for is
+    imported: all of them take a second, and a shell asks at every Tab.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the main job's name before arguments that name no command."""
+        plain = {"--help", "-h", "--version"}
+        if args and args[0] not in self.commands and args[0] not in plain:
+            args = [DEFAULT_COMMAND, *args]
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first of `args` names, and the others."""
+        name, known, others = super().resolve_command(ctx, args)
+        return name, known and command(str(name)), others
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command, or a matrix and options of the main job."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            found += command(DEFAULT_COMMAND).shell_complete(ctx, incomplete)
+        return [*found, CompletionItem(incomplete, type="file")]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,19 +89,8 @@ def commands() -> None:
 
 
 commands.help = str(commands.help).replace(*LEFT_ALONE)
-for each in (
-    run_command,
-    ab_command,
-    serve_command,
-    trace_command,
-    check_command,
-    load_command,
-    report_command,
-    schema_command,
-    diff_command,
-    history_command,
-):
-    commands.add_command(each)
+for name, what in COMMANDS.items():
+    commands.add_command(click.Command(name, short_help=what))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import commands, main
+from harness.cli import COMMANDS, command, main
 
 MATRIX = """
 stack = [{ name = "fast-one", adapter = "asyncpg_pool" }, { name = "slow", adapter = "x" }]
@@ -17,7 +17,7 @@ group = [{ name = "first", endpoint = ["users_get"] }]
 """
 
 
-@pytest.mark.parametrize("name", sorted(commands.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_explains_its_options_and_ends_with_examples(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -26,14 +26,21 @@ def test_every_command_explains_its_options_and_ends_with_examples(
     examples = [line for line in said.splitlines() if line.startswith("  python -m harness ")]
     assert examples
     assert "\\b" not in said
-    for option in commands.commands[name].params:
+    for option in command(name).params:
         assert option.param_type_name == "argument" or getattr(option, "help", None), option.name
 
 
 def test_help_of_all_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == main(["--help"]) == 0
     said = capsys.readouterr().out
-    assert all(f"\n  {name} " in said for name in commands.commands)
+    assert all(f"\n  {name} " in said for name in COMMANDS)
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    slow = {"numpy", "scipy", "pydantic", "psycopg", "sqlalchemy", "matplotlib", "rich"}
+    asked = "import sys; from harness.cli import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True)
+    assert not slow & set(done.stdout.split())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from harness.matrix import Matrix
 from harness.processes import Processes
 
 
-@click.command("ab", short_help="Two revisions, or two sets of packages, side by side.")
+@click.command("ab")
 @click.argument("words", metavar="[REF1 REF2] [MATRIX]", nargs=-1)
 @click.option(
     "--with",

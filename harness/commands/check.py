@@ -10,7 +10,7 @@ from harness.commands.running import with_processes
 from harness.processes import Processes
 
 
-@click.command("check", short_help="Does every stack start and answer alike?")
+@click.command("check")
 @click.argument("path", metavar="[MATRIX]", type=click.Path(path_type=Path), required=False)
 @click.option("--dsn", metavar="DSN", help="Use this server, not the embedded Postgres.")
 def check_command(path: Path | None, dsn: str | None) -> int:

@@ -8,7 +8,7 @@ from harness.diff import command as diff
 from harness.errors import BadInput
 
 
-@click.command("diff", short_help="What changed between two results?")
+@click.command("diff")
 @click.argument("a", metavar="[A]", required=False, shell_complete=results_folders)
 @click.argument("b", metavar="[B]", required=False, shell_complete=results_folders)
 @click.option("--name", metavar="NAME", help="Which results, where there are several.")

@@ -8,7 +8,7 @@ from harness.commands.output import write
 from harness.history.command import history
 
 
-@click.command("history", short_help="How a ratio went from commit to commit.")
+@click.command("history")
 @click.argument("cells", metavar="CELL_GLOB")
 @click.option("--name", metavar="NAME", help="Which results, where there are several.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed like pairs.csv.")

@@ -9,7 +9,7 @@ from harness.load.command import LoadReport, json_bytes, run_load, text
 from harness.processes import Processes
 
 
-@click.command("load", short_help="Load one URL with the generator alone.")
+@click.command("load")
 @click.argument("url")
 @click.option(
     "-c",

@@ -11,7 +11,7 @@ from harness.results.exports import EXPORTS
 from harness.results.rebuild import export, rebuild
 
 
-@click.command("report", short_help="Make a folder's report again, or export it.")
+@click.command("report")
 @click.argument(
     "folder", metavar="DIR", type=click.Path(path_type=Path), shell_complete=results_folders
 )

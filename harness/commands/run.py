@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from harness.arguments import DEFAULT_COMMAND
 from harness.commands.chosen import chosen_matrix
 from harness.commands.measuring import measure, plan
 from harness.commands.wishes import Wishes, measuring
 
 
-@click.command(DEFAULT_COMMAND, short_help="Measure a matrix (the default command).")
+@click.command("run")
 @click.argument("path", metavar="MATRIX", type=click.Path(path_type=Path))
 @measuring
 def run_command(path: Path, **given: Any) -> int:

@@ -5,7 +5,7 @@ import click
 from harness.matrix import schema
 
 
-@click.command("schema", short_help="Print the JSON Schema of a matrix, for editors.")
+@click.command("schema")
 def schema_command() -> int:
     r"""Print the JSON Schema of matrix.toml.
 

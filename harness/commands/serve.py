@@ -13,7 +13,7 @@ from harness.processes import Processes
 from harness.serving import serve_stack
 
 
-@click.command("serve", short_help="Serve one stack's app until Ctrl-C.")
+@click.command("serve")
 @click.argument("stack", shell_complete=stacks)
 @click.option(
     "--matrix",

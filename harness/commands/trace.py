@@ -12,7 +12,7 @@ from harness.trace import trace
 from harness.wire import story
 
 
-@click.command("trace", short_help="What one warm request says to its database.")
+@click.command("trace")
 @click.argument("stack", shell_complete=stacks)
 @click.argument("endpoint")
 @click.option(
