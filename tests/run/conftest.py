@@ -1,6 +1,11 @@
-"""The harness as a user runs it: a process of its own, on matrices small enough to test with."""
+"""The harness as a user runs it: a process of its own, on matrices small enough to test with.
+
+A run takes seconds, most of them to start and stop what it needs. So what one run can show of
+several things is run once for a module, whose tests look at what it left.
+"""
 
 import contextlib
+import csv
 import os
 import re
 import signal
@@ -17,6 +22,7 @@ import psycopg
 import pytest
 import tomli_w
 
+from harness import cli
 from tests.conftest import Database
 
 DEADLINE_S = 150.0
@@ -61,8 +67,10 @@ RUN = {
     "timeout": "2s",
     "ceilings": False,
     "round_trips": False,
+    "repeat_disturbed": False,
     "plots": False,
 }
+"""Tests run two at a time, and each run is disturbed by the other."""
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -162,16 +170,16 @@ def _lives(process: psutil.Process) -> bool:
 Start = Callable[..., Started]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Return a function that starts `python -m harness` in `tmp_path` with the given arguments."""
+@contextlib.contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Yield a function that starts `python -m harness` in `folder` with the given arguments."""
     started: list[Started] = []
 
     def begin(*arguments: str, env: dict[str, str] | None = None) -> Started:
         process = subprocess.Popen(
             [sys.executable, "-m", "harness", *arguments],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path)} | (env or {}),
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder)} | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -188,6 +196,64 @@ def start(tmp_path: Path) -> Iterator[Start]:
         for stream in (each.process.stdout, each.process.stderr):
             if stream is not None:
                 stream.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts `python -m harness` in `tmp_path`."""
+    with starting(tmp_path) as begin:
+        yield begin
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run that ended in order, what it wrote to stdout and stderr, and its results."""
+
+    run: Started
+    said: str
+    complained: str
+    folder: Path
+
+    def rows(self, name: str = "cells.csv") -> list[dict[str, str]]:
+        """Return the rows of one of its tables."""
+        with (self.folder / name).open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def measured(
+    home: Path, *arguments: str, env: dict[str, str] | None = None, **changes: Any
+) -> Measured:
+    """Run the small matrix with `changes` in `home`, to its end."""
+    (home / "tiny.toml").write_text(tomli_w.dumps(document(**changes)))
+    with starting(home) as begin:
+        run = begin("tiny.toml", *arguments, env=env)
+        return Measured(run, *run.measured(), home / "results" / "tiny")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Return a function that gives arguments to the command, in this process and `tmp_path`.
+
+    For what ends before it starts anything: a process of its own begins with a second of imports.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Said:
+        code = cli.main(arguments)
+        return Said(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -221,17 +287,24 @@ class Own:
         return [name for (name,) in rows]
 
 
-@pytest.fixture
-def own(database: Database) -> Iterator[Own]:
+@contextlib.contextmanager
+def owned(database: Database, name: str) -> Iterator[Own]:
+    """Yield a database called `name`."""
     address = database.address
     main = psycopg.connect(database.dsn, password=database.password, autocommit=True)
     with main:
-        main.execute(f"CREATE ROLE somebody LOGIN PASSWORD '{PASSWORD}'")
-        main.execute("CREATE DATABASE theirs OWNER somebody")
-        place = f"{address.host}:{address.port}/theirs"
+        main.execute(f"CREATE ROLE {name}_owner LOGIN PASSWORD '{PASSWORD}'")
+        main.execute(f"CREATE DATABASE {name} OWNER {name}_owner")
+        place = f"{address.host}:{address.port}/{name}"
         with psycopg.connect(
-            f"postgresql://somebody@{place}", password=PASSWORD, autocommit=True
+            f"postgresql://{name}_owner@{place}", password=PASSWORD, autocommit=True
         ) as admin:
-            yield Own(f"postgresql://somebody:{PASSWORD}@{place}", admin)
-        main.execute("DROP DATABASE theirs WITH (FORCE)")
-        main.execute("DROP ROLE somebody")
+            yield Own(f"postgresql://{name}_owner:{PASSWORD}@{place}", admin)
+        main.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        main.execute(f"DROP ROLE {name}_owner")
+
+
+@pytest.fixture
+def own(database: Database) -> Iterator[Own]:
+    with owned(database, "theirs") as found:
+        yield found

@@ -1,13 +1,21 @@
 """Ceilings beside the stacks, with the real tool, servers and database."""
 
-import csv
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
-from tests.run.conftest import BY_NOISE, CAPACITY, DISTANCE, MEMORY, OPEN_LOOP, WIRE, Start
+import pytest
+import tomli_w
 
-Matrix = Callable[..., str]
-ON = {"ceilings": True}
+from tests.run.conftest import (
+    BY_NOISE,
+    CAPACITY,
+    DISTANCE,
+    MEMORY,
+    OPEN_LOOP,
+    WIRE,
+    Measured,
+    document,
+    starting,
+)
 
 WAITS = {"pool_wait_mean_ms", "pool_wait_p99_ms"}
 STATES = {"connections_active", "connections_idle", "connections_idle_in_transaction"}
@@ -21,20 +29,32 @@ EMPTY = {
 """What does not apply."""
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+@dataclass(frozen=True)
+class Beside:
+    """A run with ceilings, and the password that its pgbench was given."""
+
+    measured: Measured
+    password: str
 
 
-def test_both_are_measured_beside_the_stacks_and_leave_nothing(
-    start: Start, matrix: Matrix, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Beside:
+    home = tmp_path_factory.mktemp("ceilings")
     endpoints = ["users_insert", "books_list"]
     group = {"name": "g", "endpoint": endpoints, "concurrency": [4], "pool_size": [3]}
-    run = start(matrix(group=[group], run=ON))
-    said, complained = run.measured()
-    folder = tmp_path / "results" / "tiny"
-    cells = rows(folder / "cells.csv")
+    matrix = document(group=[group], run={"ceilings": True})
+    (home / "tiny.toml").write_text(tomli_w.dumps(matrix))
+    with starting(home) as start:
+        run = start("tiny.toml")
+        run.until(lambda: run.runs("--protocol=prepared"), "pgbench")
+        (tool,) = (each for each, argv in run.commands.items() if "--protocol=prepared" in argv)
+        password = tool.environ()["PGPASSWORD"]
+        return Beside(Measured(run, *run.measured(), home / "results" / "tiny"), password)
+
+
+def test_both_are_measured_beside_the_stacks_and_leave_nothing(beside: Beside) -> None:
+    found = beside.measured
+    cells = found.rows()
     assert {each["stack"] for each in cells} == {"asyncpg", "psycopg", "noop", "pgbench"}
     assert len(cells) == 2 * 4
     for cell in cells:
@@ -49,26 +69,19 @@ def test_both_are_measured_beside_the_stacks_and_leave_nothing(
         may |= OPEN_LOOP | CAPACITY | DISTANCE | WIRE | MEMORY | {"worker_split", "last_statement"}
         assert {k for k, v in cell.items() if v == ""} - may == EMPTY[cell["stack"]], cell
         assert cell["stack"] == "noop" or cell["connections"] == "3"
-    pairs = rows(folder / "pairs.csv")
+    pairs = found.rows("pairs.csv")
     assert {each["stack"] for each in pairs} | {each["baseline"] for each in pairs} == {
         "asyncpg",
         "psycopg",
     }
-    assert "noop" not in said
-    assert "pgbench" not in said
-    assert "| *noop* |" in (folder / "report.md").read_text()
-    assert "ceiling pgbench: " in complained
-    assert run.left() == []
+    assert "noop" not in found.said
+    assert "pgbench" not in found.said
+    assert "| *noop* |" in (found.folder / "report.md").read_text()
+    assert "ceiling pgbench: " in found.complained
+    assert found.run.left() == []
 
 
-def test_the_password_of_pgbench_is_on_no_command_line(
-    start: Start, matrix: Matrix, tmp_path: Path
-) -> None:
-    run = start(matrix(run=ON))
-    run.until(lambda: run.runs("--protocol=prepared"), "pgbench")
-    (tool,) = (each for each, argv in run.commands.items() if "--protocol=prepared" in argv)
-    password = tool.environ()["PGPASSWORD"]
-    run.measured()
-    assert password
-    assert not [argv for argv in run.commands.values() if password in " ".join(argv)]
-    assert run.left() == []
+def test_the_password_of_pgbench_is_on_no_command_line(beside: Beside) -> None:
+    commands = beside.measured.run.commands.values()
+    assert beside.password
+    assert not [argv for argv in commands if beside.password in " ".join(argv)]

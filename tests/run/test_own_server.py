@@ -1,75 +1,111 @@
 """A server of the user's own: measured in a schema of ours, and left as it was."""
 
-import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from harness import ceilings
 from harness.database import pgbench
 from harness.database.dataset import LOCK_KEY, MARKER
 from tests.conftest import Database
-from tests.run.conftest import PASSWORD, Own, Start, as_measured
+from tests.run.conftest import (
+    PASSWORD,
+    Measured,
+    Own,
+    Said,
+    as_measured,
+    measured,
+    owned,
+)
 
 Matrix = Callable[..., str]
+Command = Callable[..., Said]
+
+HERE = {"affinity": "off"}
+"""Of a run in this process, whose CPUs are not the run's to choose."""
 
 
-def test_a_run_on_it_leaves_no_schema_and_no_password_anywhere(
-    start: Start, matrix: Matrix, own: Own, tmp_path: Path
-) -> None:
-    before = own.schemas()
-    run = start(matrix(database={"dsn": own.dsn}))
-    said, complained = run.measured()
-    titles = [" ".join(argv) for argv in run.commands.values()]
+@dataclass(frozen=True)
+class OnIt:
+    """A run on it, after one that was killed, and its schemas before that one and after this."""
+
+    measured: Measured
+    before: set[object]
+    after: set[object]
+
+
+@pytest.fixture(scope="module")
+def on_it(database: Database, tmp_path_factory: pytest.TempPathFactory) -> OnIt:
+    tool = pgbench.executable(embedded=True)
+    assert tool is not None
+    with owned(database, "measured") as own:
+        before = own.schemas()
+        own.admin.execute("CREATE SCHEMA harness")
+        own.admin.execute(f"COMMENT ON SCHEMA harness IS '{MARKER}'")
+        own.admin.execute("CREATE TABLE harness.users (half int)")
+        found = measured(
+            tmp_path_factory.mktemp("own"),
+            env={"PATH": str(Path(tool).parent)},
+            database={"dsn": own.dsn},
+            run={"ceilings": True},
+        )
+        return OnIt(found, before, own.schemas())
+
+
+def test_a_run_on_it_leaves_no_schema_and_no_password_anywhere(on_it: OnIt) -> None:
+    found = on_it.measured
+    titles = [" ".join(argv) for argv in found.run.commands.values()]
     assert any("harness.load.generator" in each for each in titles)
-    with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
-        cells = list(csv.DictReader(file))
-    assert len(cells) == 2
+    cells = found.rows()
+    assert [cell["stack"] for cell in cells] == ["asyncpg", "noop", "pgbench", "psycopg"]
     assert all(
-        float(cell["db_cpu_us"]) > 0 for cell in cells if as_measured(cell)
+        float(cell["db_cpu_us"]) > 0
+        for cell in cells
+        if cell["stack"] not in ceilings.NAMES and as_measured(cell)
     )  # it is on this machine: seen
-    assert own.schemas() == before
-    written = [each.read_text() for each in (tmp_path / "results" / "tiny").iterdir()]
-    assert not [text for text in (said, complained, *titles, *written) if PASSWORD in text]
+    assert on_it.after == on_it.before
+    written = [each.read_text() for each in found.folder.iterdir()]
+    said = (found.said, found.complained)
+    assert not [text for text in (*said, *titles, *written) if PASSWORD in text]
+    assert found.run.left() == []
+
+
+def test_what_a_killed_run_left_behind_is_known_by_its_marker_and_replaced(on_it: OnIt) -> None:
+    assert {cell["outcome"] for cell in on_it.measured.rows()} <= {"ok", "invalid"}
+    assert "harness" not in on_it.after
+
+
+def test_pgbench_of_the_path_is_run_on_it(on_it: OnIt) -> None:
+    (cell,) = [each for each in on_it.measured.rows() if each["stack"] == "pgbench"]
+    assert cell["outcome"] in ("ok", "invalid"), cell
 
 
 def test_a_schema_of_that_name_that_is_not_ours_is_refused_and_kept(
-    start: Start, matrix: Matrix, own: Own
+    said: Command, matrix: Matrix, own: Own
 ) -> None:
     own.admin.execute("CREATE SCHEMA harness")
     own.admin.execute("CREATE TABLE harness.users AS SELECT 1 AS precious")
-    run = start(matrix(), "--dsn", own.dsn)
-    _, complained = run.output()
-    assert run.process.returncode == 3
-    assert "did not make" in complained
-    assert PASSWORD not in complained
+    refused = said(matrix(run=HERE), "--dsn", own.dsn)
+    assert (refused.code, refused.out) == (3, "")
+    assert "did not make" in refused.err
+    assert PASSWORD not in refused.err
     assert own.admin.execute("SELECT precious FROM harness.users").fetchall() == [(1,)]
 
 
-def test_what_a_killed_run_left_behind_is_known_by_its_marker_and_replaced(
-    start: Start, matrix: Matrix, own: Own
-) -> None:
-    own.admin.execute("CREATE SCHEMA harness")
-    own.admin.execute(f"COMMENT ON SCHEMA harness IS '{MARKER}'")
-    own.admin.execute("CREATE TABLE harness.users (half int)")
-    run = start(matrix(), "--dsn", own.dsn)
-    run.measured()
-    assert "harness" not in own.schemas()
-
-
 def test_a_second_run_in_the_same_database_is_refused(
-    start: Start, matrix: Matrix, own: Own
+    said: Command, matrix: Matrix, own: Own
 ) -> None:
     own.admin.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
-    run = start(matrix(), "--dsn", own.dsn)
-    _, complained = run.output()
-    assert run.process.returncode == 3
-    assert "another harness run is using this database" in complained
+    refused = said(matrix(run=HERE), "--dsn", own.dsn)
+    assert refused.code == 3
+    assert "another harness run is using this database" in refused.err
 
 
 @pytest.mark.parametrize(
-    ("dsn", "code", "said"),
+    ("dsn", "code", "words"),
     [
         ("postgresql://somebody:hunter2@127.0.0.1:1/nowhere", 3, "Connection refused"),
         ("mysql://somebody:hunter2@127.0.0.1/x", 2, "not a Postgres DSN"),
@@ -78,69 +114,46 @@ def test_a_second_run_in_the_same_database_is_refused(
     ],
 )
 def test_a_dsn_that_leads_nowhere_is_one_line_without_its_password(
-    start: Start, matrix: Matrix, tmp_path: Path, dsn: str, code: int, said: str
+    said: Command, matrix: Matrix, dsn: str, code: int, words: str
 ) -> None:
-    run = start(matrix(), "--dsn", dsn)
-    _, complained = run.output()
-    assert run.process.returncode == code, complained
-    assert complained.startswith("error: database")
-    assert said in complained
-    assert len(complained.splitlines()) == 1
-    assert "hunter2@" not in complained
-    assert "Traceback" not in complained
+    found = said(matrix(), "--dsn", dsn)
+    assert (found.code, found.out) == (code, ""), found.err
+    assert found.err.startswith("error: database")
+    assert words in found.err
+    assert found.err.count("\n") == 1
+    assert "hunter2@" not in found.err
 
 
 def test_a_role_that_may_not_create_a_schema_is_told_so(
-    start: Start, matrix: Matrix, own: Own, database: Database
+    said: Command, matrix: Matrix, own: Own, database: Database
 ) -> None:
     with psycopg.connect(database.dsn, password=database.password, autocommit=True) as main:
         main.execute("ALTER DATABASE theirs OWNER TO harness")
-    run = start(matrix(), "--dsn", own.dsn)
-    _, complained = run.output()
-    assert run.process.returncode == 3
-    assert "permission denied for database theirs" in complained
-    assert len(complained.splitlines()) == 1
+    refused = said(matrix(run=HERE), "--dsn", own.dsn)
+    assert refused.code == 3
+    assert "permission denied for database theirs" in refused.err
+    assert refused.err.count("\n") == 1
 
 
-def test_without_pgbench_on_the_path_its_row_says_what_to_do(
-    start: Start, matrix: Matrix, own: Own, tmp_path: Path
-) -> None:
+def test_without_pgbench_on_the_path_its_row_says_what_to_do(own: Own, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    name = matrix(run={"ceilings": True})
-    run = start(name, "--dsn", own.dsn, env={"PATH": str(tmp_path / "empty")})
-    run.measured()
-    with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
-        cells = {each["stack"]: each for each in csv.DictReader(file)}
+    path = {"PATH": str(tmp_path / "empty")}
+    found = measured(tmp_path, "--dsn", own.dsn, env=path, run={"ceilings": True})
+    cells = {each["stack"]: each for each in found.rows()}
     assert cells["pgbench"]["outcome"] == "unsupported"
     assert cells["pgbench"]["flags"] == pgbench.MISSING
     assert cells["pgbench"]["rps"] == ""
     assert cells["noop"]["outcome"] in ("ok", "invalid")
 
 
-def test_pgbench_of_the_path_is_run_on_it(
-    start: Start, matrix: Matrix, own: Own, tmp_path: Path
-) -> None:
-    tool = pgbench.executable(embedded=True)
-    assert tool is not None
-    name = matrix(run={"ceilings": True})
-    run = start(name, "--dsn", own.dsn, env={"PATH": str(Path(tool).parent)})
-    run.measured()
-    with (tmp_path / "results" / "tiny" / "cells.csv").open(newline="") as file:
-        cells = {each["stack"]: each for each in csv.DictReader(file)}
-    assert cells["pgbench"]["outcome"] in ("ok", "invalid"), cells["pgbench"]
-    assert not [argv for argv in run.commands.values() if PASSWORD in " ".join(argv)]
-    assert run.left() == []
-
-
 def test_its_free_connections_are_asked_for_before_anything_is_made(
-    start: Start, matrix: Matrix, own: Own
+    said: Command, matrix: Matrix, own: Own
 ) -> None:
     before = own.schemas()
     group = {"name": "g", "endpoint": ["users_get"], "pool_size": [200]}
-    run = start(matrix(group=[group]), "--dsn", own.dsn)
-    _, complained = run.output()
-    assert run.process.returncode == 2
-    first, second = complained.splitlines()
+    found = said(matrix(group=[group]), "--dsn", own.dsn)
+    assert found.code == 2
+    first, second = found.err.splitlines()
     assert "asyncpg needs 200 connections (1 worker x (pool of 200)), and there are" in first
     assert "max_connections 100 less 3 reserved, " in first
     assert "held by others" in first  # the tests' own
@@ -148,10 +161,9 @@ def test_its_free_connections_are_asked_for_before_anything_is_made(
     assert own.schemas() == before
 
 
-def test_a_plan_is_made_without_a_server_that_answers(start: Start, matrix: Matrix) -> None:
-    run = start(matrix(), "--plan", "--dsn", "postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
-    said, complained = run.output()
-    assert run.process.returncode == 0
-    assert "; 4 connections at once" in said
-    assert complained.endswith("its connections are not known\n")
-    assert "hunter2" not in said + complained
+def test_a_plan_is_made_without_a_server_that_answers(said: Command, matrix: Matrix) -> None:
+    found = said(matrix(), "--plan", "--dsn", "postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
+    assert found.code == 0
+    assert "; 4 connections at once" in found.out
+    assert found.err.endswith("its connections are not known\n")
+    assert "hunter2" not in found.out + found.err

@@ -1,7 +1,5 @@
 """Whatever can make a number wrong, done on purpose: each is caught by the check meant for it."""
 
-import csv
-import os
 import signal
 import subprocess
 import sys
@@ -11,12 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-import tomli_w
 
-from tests.run.conftest import DEADLINE_S, Start, as_measured, document
+from tests.run.conftest import BY_NOISE, DEADLINE_S, Measured, Start, as_measured, measured
 
 Matrix = Callable[..., str]
-Rows = list[dict[str, str]]
 
 WRAPPED = """
 from contextlib import asynccontextmanager
@@ -79,22 +75,69 @@ class Odd:
         return await self._right.get_user(user_id)
 """
 
-ODD = {"caching": CACHING, "forgetful": FORGETFUL, "dropping": DROPPING}
+DYING = """
+import os, signal
 
+class Odd:
+    def __init__(self, right, dsn):
+        self._right, self._seen = right, set()
 
-def rows(folder: Path, name: str = "cells.csv") -> Rows:
-    with (folder / name).open(newline="") as file:
-        return list(csv.DictReader(file))
+    async def get_user(self, user_id):
+        if user_id in self._seen:  # once each is asked for by the verification
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._seen.add(user_id)
+        return await self._right.get_user(user_id)
+"""
+
+WRONG = """
+class Odd:
+    def __init__(self, right, dsn):
+        self._right = right
+
+    async def get_user(self, user_id):
+        return {**await self._right.get_user(user_id), "email": "somebody@example.org"}
+"""
+
+LIMITED = """
+from adapters.base import Unsupported
+
+class Odd:
+    def __init__(self, right, dsn):
+        pass
+
+    async def get_user(self, user_id):
+        raise Unsupported("reads nothing by key")
+"""
+
+BROKEN = """
+class Odd:
+    def __init__(self, right, dsn):
+        raise RuntimeError("no licence for this driver")
+"""
+
+ODD = {
+    "caching": CACHING,
+    "forgetful": FORGETFUL,
+    "dropping": DROPPING,
+    "dying": DYING,
+    "wrong": WRONG,
+    "limited": LIMITED,
+    "broken": BROKEN,
+}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run an honest stack and those that are not, together; return the results."""
+def proofs(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """Run an honest stack and those that are not, together."""
     home = tmp_path_factory.mktemp("proofs")
     (home / "odd").mkdir()
     for name, body in ODD.items():
         (home / "odd" / f"{name}.py").write_text(WRAPPED.format(body=body))
-    matrix = document(
+    return measured(
+        home,
+        "--fail-on-invalid",
+        env={"GITHUB_STEP_SUMMARY": str(home / "summary")},
         run={"measure": "1s"},
         stack=[
             {"name": "asyncpg", "adapter": "asyncpg_pool"},
@@ -103,34 +146,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # One connection has had its bytes compared after 127 answers at the latest.
         group=[{"name": "g", "endpoint": ["users_get"], "concurrency": [1], "pool_size": [2]}],
     )
-    (home / "odd.toml").write_text(tomli_w.dumps(matrix))
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "odd.toml"],
-        cwd=home,
-        env=os.environ | {"PYTHONPATH": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=2 * DEADLINE_S,
-    )
-    assert done.returncode in (0, 3), done.stderr
-    return home / "results" / "odd"
 
 
-def cell(folder: Path, stack: str) -> dict[str, str]:
-    (found,) = [row for row in rows(folder) if row["stack"] == stack]
+def cell(proofs: Measured, stack: str) -> dict[str, str]:
+    (found,) = [row for row in proofs.rows() if row["stack"] == stack]
     return found
 
 
-def test_a_stack_that_answers_from_memory_is_invalid_for_work_not_done(folder: Path) -> None:
-    found = cell(folder, "caching")
+def report(proofs: Measured) -> str:
+    return (proofs.folder / "report.md").read_text()
+
+
+def test_a_stack_that_answers_from_memory_is_invalid_for_work_not_done(proofs: Measured) -> None:
+    found = cell(proofs, "caching")
     assert (found["outcome"], found["rps"]) == ("invalid", "")
     assert "work" in found["flags"].split("; ")
-    assert "- `work`: " in (folder / "report.md").read_text()
+    assert "- `work`: " in report(proofs)
 
 
-def test_the_stack_beside_it_is_credited_with_its_own_work(folder: Path) -> None:
-    as_measured(cell(folder, "asyncpg"))  # noise may cost it the number, and nothing else
-    for row in rows(folder, "blocks.csv"):
+def test_the_stack_beside_it_is_credited_with_its_own_work(proofs: Measured) -> None:
+    as_measured(cell(proofs, "asyncpg"))  # noise may cost it the number, and nothing else
+    for row in proofs.rows("blocks.csv"):
         if row["stack"] == "asyncpg":
             assert float(row["transactions"]) >= 1
             assert float(row["scans"]) >= 1
@@ -138,22 +174,67 @@ def test_the_stack_beside_it_is_credited_with_its_own_work(folder: Path) -> None
 
 
 def test_wrong_bytes_of_the_right_length_long_after_the_verification_are_body_errors(
-    folder: Path,
+    proofs: Measured,
 ) -> None:
-    found = cell(folder, "forgetful")
+    found = cell(proofs, "forgetful")
     assert int(found["err_body"]) > 0
     assert int(found["errors"]) == int(found["err_body"])
-    assert "is not the verified answer" in (folder / "report.md").read_text()
+    assert "is not the verified answer" in report(proofs)
 
 
 def test_a_stack_that_drops_a_connection_in_a_hundred_is_caught_by_its_errors(
-    folder: Path,
+    proofs: Measured,
 ) -> None:
-    found = cell(folder, "dropping")
+    found = cell(proofs, "dropping")
     assert int(found["err_reset"]) > 0
     assert int(found["errors"]) == int(found["err_reset"])
     assert 0.1 < float(found["error_pct"]) < 2
     assert any(each.startswith("errors") for each in found["flags"].split("; "))
+
+
+def test_a_server_that_dies_under_load_is_seen_as_errors_of_its_stack_alone(
+    proofs: Measured,
+) -> None:
+    rows = {row["stack"]: row for row in proofs.rows("blocks.csv")}
+    assert rows["asyncpg"]["err_reset"] == rows["asyncpg"]["err_connect"] == "0"
+    assert rows["dying"]["outcome"] in ("ok", "failed", "invalid")
+    if rows["dying"]["outcome"] == "invalid":  # by noise, and by nothing of the server's end
+        reasons = rows["dying"]["reason"].split("; ")
+        assert all(BY_NOISE.fullmatch(each) for each in reasons), reasons
+    assert rows["dying"]["rps"] in ("", "0")
+    assert int(rows["dying"]["err_connect"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("stack", "outcome", "reason"),
+    [
+        ("broken", "failed", "no licence for this driver"),
+        ("limited", "unsupported", "reads nothing by key"),
+        ("wrong", "invalid", "same_answer: /users/1 differs"),
+    ],
+)
+def test_a_stack_that_cannot_be_measured_is_a_row_with_its_reason_and_the_others_go_on(
+    proofs: Measured, stack: str, outcome: str, reason: str
+) -> None:
+    found = cell(proofs, stack)
+    assert (found["outcome"], found["rps"]) == (outcome, "")
+    assert reason in found["flags"]
+    assert reason in report(proofs)
+    as_measured(cell(proofs, "asyncpg"))
+
+
+def test_an_invalid_cell_fails_the_run_that_asks_for_it(proofs: Measured) -> None:
+    assert proofs.run.process.returncode == 3
+
+
+def test_whatever_becomes_of_its_stacks_a_run_leaves_nothing(proofs: Measured) -> None:
+    assert proofs.run.left() == []
+    assert not any(each.exists() for each in proofs.run.folders)
+
+
+def test_the_page_of_a_workflows_step_is_the_report(proofs: Measured) -> None:
+    summary = proofs.folder.parents[1] / "summary"
+    assert summary.read_text() == report(proofs) + "\n"
 
 
 def test_a_generator_that_does_not_get_the_cpu_makes_its_cells_invalid(
@@ -167,10 +248,8 @@ def test_a_generator_that_does_not_get_the_cpu_makes_its_cells_invalid(
         if "harness.load.generator" in " ".join(each.cmdline())
     ]
     starve(generator)
-    run.output()
-    found = [
-        row for row in rows(tmp_path / "results" / "tiny", "blocks.csv") if row["block"] == "1"
-    ]
+    ended = Measured(run, *run.output(), tmp_path / "results" / "tiny")
+    found = ended.rows("blocks.csv")
     assert len(found) == 2
     for row in found:
         assert row["outcome"] == "invalid"
@@ -196,21 +275,18 @@ def turns() -> Iterator[signal.Signals]:
 
 
 def test_a_neighbour_that_burns_a_core_is_flagged_and_the_block_repeated_once(
-    start: Start, matrix: Matrix, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     burn = f"import time\nwhile time.process_time() < {DEADLINE_S}: pass"
     with subprocess.Popen([sys.executable, "-c", burn]) as neighbour:
-        run = start(matrix())
-        run.output()
+        beside = measured(tmp_path, run={"repeat_disturbed": True})
         neighbour.kill()
-    folder = tmp_path / "results" / "tiny"
-    blocks = rows(folder, "blocks.csv")
+    blocks = beside.rows("blocks.csv")
     assert [row["block"] for row in blocks] == ["1", "1", "2", "2"]
     for row in blocks:
         assert "foreign" in row["flags"].split("; ")
         assert float(row["foreign_cpu_cores"]) > 0.1
-    for found in rows(folder):
+    for found in beside.rows():
         assert "foreign" in found["flags"].split("; ")
-    report = (folder / "report.md").read_text()
-    assert "- `foreign`: " in report
-    assert "| CPU of other processes, cores |" in report
+    assert "- `foreign`: " in report(beside)
+    assert "| CPU of other processes, cores |" in report(beside)

@@ -10,7 +10,7 @@ import pytest
 import tomli_w
 
 import harness
-from tests.run.conftest import Start, as_measured
+from tests.run.conftest import RUN, Said, Start, as_measured
 
 SCENARIOS = Path(harness.__file__).parent / "scenarios"
 
@@ -23,7 +23,7 @@ def small(tmp_path: Path) -> Small:
 
     def write(name: str, stacks: Sequence[str], group: dict[str, Any], **run: Any) -> str:
         document = tomllib.loads((SCENARIOS / f"{name}.toml").read_text())
-        document["run"] |= {"min_blocks": 1, "max_blocks": 1, "budget": "60s"} | run
+        document["run"] |= RUN | run
         document["stack"] = [each for each in document["stack"] if each["name"] in stacks]
         document["group"] = [
             each | {"stacks": list(stacks)} | group
@@ -63,7 +63,9 @@ def test_async_answers_books_faster_than_sync_that_loads_lazily_and_cannot_do_so
     start: Start, small: Small, tmp_path: Path
 ) -> None:
     group = {"name": "page", "limit": [100], "concurrency": [2], "pool_size": [2]}
-    start(small("books_page", ["sync-lazy", "async", "async-lazy"], group)).measured()
+    stacks = ["sync-lazy", "async", "async-lazy"]
+    path = small("books_page", stacks, group, measure="1500ms", timeout="10s")
+    start(path).measured()
     found = cells(tmp_path)
     assert found["async-lazy"]["outcome"] == "unsupported"
     assert "MissingGreenlet" in found["async-lazy"]["flags"]
@@ -72,18 +74,17 @@ def test_async_answers_books_faster_than_sync_that_loads_lazily_and_cannot_do_so
 
 
 def test_an_overflow_beyond_the_servers_limit_is_refused_beforehand_and_fails_when_forced(
-    start: Start, small: Small, tmp_path: Path
+    start: Start, said: Callable[..., Said], small: Small, tmp_path: Path
 ) -> None:
     group = {"name": "overflow", "concurrency": [40], "pool_size": [5], "workers": [1]}
-    path = small("too_many_clients", ["sync", "asyncpg"], group)
+    path = small("too_many_clients", ["sync", "asyncpg"], group, timeout="10s")
     document = tomllib.loads((tmp_path / path).read_text())
     document["database"]["settings"]["max_connections"] = 12
     (tmp_path / path).write_text(tomli_w.dumps(document))
 
-    refused = start(path)
-    _, complained = refused.output()
-    assert refused.process.returncode == 2
-    assert "sync" in complained
+    refused = said(path)
+    assert refused.code == 2
+    assert "sync" in refused.err
     assert not (tmp_path / "results" / "small" / "blocks.csv").exists()
 
     start(path, "--force").measured()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import orjson
 import pytest
 
-from tests.run.conftest import Start
+from tests.run.conftest import Said, Start
 
 
 def test_a_trace_counts_the_round_trips_of_one_warm_request_and_leaves_nothing(
@@ -22,17 +22,16 @@ def test_a_trace_counts_the_round_trips_of_one_warm_request_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("stack", "endpoint", "said"),
+    ("stack", "endpoint", "line"),
     [
         ("asyncgp", "users_get", "error: asyncgp: no such stack; the matrix has asyncpg, psycopg"),
         ("asyncpg", "users", "error: users: no such endpoint; there are users_get, users_list"),
     ],
 )
 def test_a_name_of_nothing_is_answered_with_those_there_are(
-    start: Start, matrix: Callable[..., str], stack: str, endpoint: str, said: str
+    said: Callable[..., Said], matrix: Callable[..., str], stack: str, endpoint: str, line: str
 ) -> None:
-    tracing = start("trace", stack, endpoint, "--matrix", matrix())
-    _, complained = tracing.output()
-    assert tracing.process.returncode == 2
-    assert complained.startswith(said)
-    assert len(complained.splitlines()) == 1
+    found = said("trace", stack, endpoint, "--matrix", matrix())
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(line)
+    assert found.err.count("\n") == 1
