@@ -112,6 +112,19 @@ def test_a_psycopg_pool_that_lacks_what_the_server_refuses_says_so(database: Dat
     assert "too many connections for role" in message(error)
 
 
+def test_a_server_whose_connections_are_all_taken_is_too_many_clients(database: Database) -> None:
+    error = asyncio.run(failure_to_open("asyncpg_pool", database.dsn, pool_size=200))
+    assert classify(error) == "too_many_clients"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_database_that_is_not_there_is_a_database_error(database: Database, name: str) -> None:
+    nowhere = database.dsn.replace("/postgres?", "/nowhere?")
+    error = asyncio.run(failure_to_open(name, nowhere, pool_size=1))
+    assert classify(error) == "database"
+    assert 'database "nowhere" does not exist' in message(error)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_statement_the_server_refuses_is_a_database_error(role: str, name: str) -> None:
     error = asyncio.run(failure_to_open(name, role, pool_size=1))

@@ -1,7 +1,9 @@
 """A Postgres of the run's own, and the tables in it."""
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -82,16 +84,31 @@ def test_binaries_that_nobody_may_reach_are_copied(
     assert "harness-pg-" in asyncio.run(scenario())
 
 
-def test_the_tables_are_the_same_every_time(processes: Processes, database: Database) -> None:
+@pytest.fixture(scope="module")
+def another(processes: Processes) -> Iterator[Address]:
+    """Yield the address of a second cluster, without tables."""
+    stack = contextlib.AsyncExitStack()
+    with asyncio.Runner() as runner:
+        address, _ = runner.run(stack.enter_async_context(cluster(processes, {})))
+        try:
+            yield address
+        finally:
+            runner.run(stack.aclose())
+
+
+def filled(address: Address, users: int, books: int) -> dict[str, list[tuple[object, ...]]]:
+    """Return the tables of `address`, which has none, as they are while they are there."""
+
     async def scenario() -> dict[str, list[tuple[object, ...]]]:
-        async with (
-            cluster(processes, {}) as (address, _),
-            dataset(address, users=USERS, books=BOOKS),
-        ):
+        async with dataset(address, users=users, books=books):
             return everything(address)
 
+    return asyncio.run(scenario())
+
+
+def test_the_tables_are_the_same_every_time(another: Address, database: Database) -> None:
     asyncio.run(restore_users(database.address, USERS))  # other tests have inserted some
-    again, here = asyncio.run(scenario()), everything(database.address)
+    again, here = filled(another, USERS, BOOKS), everything(database.address)
     assert again == here
     assert [len(again[table]) for table in ("users", "books")] == [USERS, BOOKS]
     for links in ("book_authors", "book_genres"):
@@ -101,12 +118,8 @@ def test_the_tables_are_the_same_every_time(processes: Processes, database: Data
 
 
 @pytest.mark.parametrize("books", [1, 2, 7])
-def test_the_smallest_tables_hold_too(processes: Processes, books: int) -> None:
-    async def scenario() -> dict[str, list[tuple[object, ...]]]:
-        async with cluster(processes, {}) as (address, _), dataset(address, users=1, books=books):
-            return everything(address)
-
-    found = asyncio.run(scenario())
+def test_the_smallest_tables_hold_too(another: Address, books: int) -> None:
+    found = filled(another, 1, books)
     assert len(found["book_authors"]) == len(found["book_genres"]) == 2 * books
 
 

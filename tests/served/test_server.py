@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from psycopg.rows import scalar_row
 from harness.errors import BadInput, ServerFailed
 from harness.processes import Processes
 from harness.server import Server, fetch, serve, served_environment
+from harness.together import together
+from tests.adapters.stacks import NAMES, without_overflow
 from tests.conftest import Database
-
-NAMES = ("asyncpg_pool", "psycopg_pool", "sqlalchemy_async", "sqlalchemy_sync")
 
 LONG_S = 60.0
 """A deadline that no test waits for: what fails must say so long before."""
@@ -72,6 +72,19 @@ class Served:
         return str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def four(processes: Processes, database: Database) -> Iterator[Mapping[str, Server]]:
+    """Yield a server of every stack, started side by side, with a pool of two connections."""
+    served, stack = Served(processes, database), contextlib.AsyncExitStack()
+    with asyncio.Runner() as runner:
+        contexts = [served(each, pool_timeout=0.2, **without_overflow(each)) for each in NAMES]
+        servers = runner.run(stack.enter_async_context(together(contexts)))
+        try:
+            yield {each.name: each for each in servers if isinstance(each, Server)}
+        finally:
+            runner.run(stack.aclose())
+
+
 async def eventually(found: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(LONG_S):
         while not await found():
@@ -102,49 +115,61 @@ async def refuses(server: Server) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_endpoint_of_every_stack_answers(served: Served, name: str) -> None:
+def test_every_endpoint_of_every_stack_answers(four: Mapping[str, Server], name: str) -> None:
+    server = four[name]
+
     async def story() -> None:
-        async with served(name) as server:
-            user = await fetch(server, "GET", "/users/7")
-            assert (user.status, user.headers["content-type"]) == (200, "application/json")
-            assert list(orjson.loads(user.body)) == ["id", "name", "email", "created_at"]
-            assert orjson.loads(user.body)["id"] == 7
+        user = await fetch(server, "GET", "/users/7")
+        assert (user.status, user.headers["content-type"]) == (200, "application/json")
+        assert list(orjson.loads(user.body)) == ["id", "name", "email", "created_at"]
+        assert orjson.loads(user.body)["id"] == 7
 
-            assert len(orjson.loads((await fetch(server, "GET", "/users")).body)) == 100
-            assert len(orjson.loads((await fetch(server, "GET", "/users?limit=3")).body)) == 3
-            assert len(orjson.loads((await fetch(server, "GET", "/books")).body)) == 20
-            assert len(orjson.loads((await fetch(server, "GET", "/books?limit=2")).body)) == 2
+        assert len(orjson.loads((await fetch(server, "GET", "/users")).body)) == 100
+        assert len(orjson.loads((await fetch(server, "GET", "/users?limit=3")).body)) == 3
+        assert len(orjson.loads((await fetch(server, "GET", "/books")).body)) == 20
+        assert len(orjson.loads((await fetch(server, "GET", "/books?limit=2")).body)) == 2
 
-            created = await fetch(server, "POST", "/users", {"name": "a", "email": "b"})
-            assert created.status == 201
-            assert orjson.loads(created.body)["name"] == "a"
-            fixed = await fetch(server, "GET", "/users/insert-data-to-test")
-            assert fixed.status == 200
-            assert orjson.loads(fixed.body)["id"] > orjson.loads(created.body)["id"]
+        created = await fetch(server, "POST", "/users", {"name": "a", "email": "b"})
+        assert created.status == 201
+        assert orjson.loads(created.body)["name"] == "a"
+        fixed = await fetch(server, "GET", "/users/insert-data-to-test")
+        assert fixed.status == 200
+        assert orjson.loads(fixed.body)["id"] > orjson.loads(created.body)["id"]
 
-            assert (await fetch(server, "GET", "/noop")).body == b'{"ok":true}'
+        assert (await fetch(server, "GET", "/noop")).body == b'{"ok":true}'
 
     asyncio.run(story())
 
 
-def test_what_a_client_gets_wrong_is_its_own_fault(served: Served) -> None:
+def test_servers_started_side_by_side_have_ports_of_their_own_and_answer_alike(
+    four: Mapping[str, Server],
+) -> None:
+    async def books() -> list[bytes]:
+        return [(await fetch(server, "GET", "/books")).body for server in four.values()]
+
+    assert tuple(four) == NAMES
+    assert len({server.port for server in four.values()}) == len(NAMES)
+    assert len(set(asyncio.run(books()))) == 1
+
+
+def test_what_a_client_gets_wrong_is_its_own_fault(four: Mapping[str, Server]) -> None:
     bodies: list[object] = [None, [], {"name": "a"}, {"name": 1, "email": "b"}]
+    server = four["asyncpg_pool"]
 
     async def statuses() -> list[int]:
-        async with served("asyncpg_pool") as server:
-            asked = [
-                await fetch(server, "GET", path)
-                for path in (
-                    "/users/1000000",
-                    f"/users/{2**64}",
-                    "/users?limit=0",
-                    "/users?limit=many",
-                    "/users?limit=-1",
-                    "/books?limit=99999999999999999999",
-                    "/books?limit=",
-                )
-            ]
-            asked += [await fetch(server, "POST", "/users", body) for body in bodies]
+        asked = [
+            await fetch(server, "GET", path)
+            for path in (
+                "/users/1000000",
+                f"/users/{2**64}",
+                "/users?limit=0",
+                "/users?limit=many",
+                "/users?limit=-1",
+                "/books?limit=99999999999999999999",
+                "/books?limit=",
+            )
+        ]
+        asked += [await fetch(server, "POST", "/users", body) for body in bodies]
         assert all("x-error" not in answer.headers for answer in asked)
         assert all(orjson.loads(answer.body)["error"] for answer in asked)
         return [answer.status for answer in asked]
@@ -153,21 +178,21 @@ def test_what_a_client_gets_wrong_is_its_own_fault(served: Served) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_exhausted_pool_is_503_and_says_which_class(served: Served, name: str) -> None:
-    overflow: dict[str, Any] = {"max_overflow": 0} if name.startswith("sqlalchemy") else {}
+def test_an_exhausted_pool_is_503_and_says_which_class(
+    four: Mapping[str, Server], database: Database, name: str
+) -> None:
+    server = four[name]
 
     async def story() -> None:
-        dsn = served.database.dsn
-        async with served(name, pool_size=1, pool_timeout=0.05, **overflow) as server:
-            async with await psycopg.AsyncConnection.connect(dsn) as holder:
-                await holder.execute("LOCK TABLE harness.users IN ACCESS EXCLUSIVE MODE")
-                both = [asyncio.ensure_future(fetch(server, "GET", "/users/7")) for _ in range(2)]
-                done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            [refused] = [each.result() for each in done]
-            assert (refused.status, refused.headers["x-error"]) == (503, "pool_timeout")
-            assert refused.body
-            statuses = {answer.status for answer in await asyncio.gather(*both)}
-            assert statuses == {200, 503}
+        async with await psycopg.AsyncConnection.connect(database.dsn) as holder:
+            await holder.execute("LOCK TABLE harness.users IN ACCESS EXCLUSIVE MODE")
+            all_three = [asyncio.ensure_future(fetch(server, "GET", "/users/7")) for _ in range(3)]
+            done, _ = await asyncio.wait(all_three, return_when=asyncio.FIRST_COMPLETED)
+        [refused] = [each.result() for each in done]
+        assert (refused.status, refused.headers["x-error"]) == (503, "pool_timeout")
+        assert refused.body
+        statuses = [answer.status for answer in await asyncio.gather(*all_three)]
+        assert sorted(statuses) == [200, 200, 503]
 
     asyncio.run(story())
 
@@ -216,15 +241,14 @@ def test_a_start_that_fails_says_why(served: Served) -> None:
     nowhere = served.database.dsn.replace("/postgres?", "/nowhere?")
     assert "unknown adapter 'asyncgp'; available: asyncpg_pool" in served.failure("asyncgp")
     assert "asyncpg_pool: app: TypeError" in served.failure("asyncpg_pool", colour="red")
-    for name in NAMES:
-        said = served.failure(name, dsn=nowhere)
-        assert said.startswith(f"{name}: database: ")
-        assert 'database "nowhere" does not exist' in said
+    said = served.failure("sqlalchemy_sync", dsn=nowhere)
+    assert said.startswith("sqlalchemy_sync: database: ")
+    assert 'database "nowhere" does not exist' in said
 
 
 def test_more_connections_than_the_server_has_fail_as_too_many_clients(served: Served) -> None:
-    for name in ("asyncpg_pool", "psycopg_pool"):
-        assert served.failure(name, pool_size=200).startswith(f"{name}: too_many_clients: ")
+    said = served.failure("psycopg_pool", pool_size=200)
+    assert said.startswith("psycopg_pool: too_many_clients: ")
 
 
 def test_a_server_that_dies_before_it_is_ready_says_its_last_word(
@@ -303,27 +327,12 @@ def test_a_request_in_flight_is_answered_before_the_server_stops(served: Served)
     assert asyncio.run(story()) == 200
 
 
-def test_four_servers_start_side_by_side_on_ports_of_their_own(served: Served) -> None:
-    async def story() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            servers = await asyncio.gather(
-                *(stack.enter_async_context(served(name)) for name in NAMES)
-            )
-            assert len({server.port for server in servers}) == len(NAMES)
-            bodies = [(await fetch(server, "GET", "/books")).body for server in servers]
-            assert len(set(bodies)) == 1
-
-    asyncio.run(story())
-
-
-def test_the_password_is_in_the_environment_and_nowhere_else(served: Served) -> None:
-    async def seen() -> tuple[str, dict[str, str]]:
-        async with served("asyncpg_pool") as server:
-            worker = psutil.Process(server.worker_pids[0])
-            return " ".join(worker.cmdline()), worker.environ()
-
-    command, environment = asyncio.run(seen())
-    password = served.database.password
+def test_the_password_is_in_the_environment_and_nowhere_else(
+    four: Mapping[str, Server], database: Database
+) -> None:
+    worker = psutil.Process(four["asyncpg_pool"].worker_pids[0])
+    command, environment = " ".join(worker.cmdline()), worker.environ()
+    password = database.password
     assert password not in command
     assert [key for key, value in environment.items() if password in value] == ["PGPASSWORD"]
 
