@@ -1,7 +1,10 @@
 """Ratios over the commits of real git repositories, by the command itself."""
 
+import contextlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,13 +50,31 @@ def commit(subject: str, measured: dict[str, list[float]] | None = None) -> str:
     return git("rev-parse", "HEAD")
 
 
+@dataclass(frozen=True)
+class Committed:
+    """A repository, and its commits that measured."""
+
+    folder: Path
+    commits: list[str]
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Committed:
+    """Make what each test has a copy of: to commit takes longer than most tests of it."""
+    made = tmp_path_factory.mktemp("committed")
+    with contextlib.chdir(made):
+        git("init", "-q", "-b", "trunk")
+        found = [commit("first run", rates(1)), commit("another run", rates(2))]
+        commit("nothing measured")
+        found += [commit("bump the driver", rates(3, 0.9)), commit("once more", rates(4, 0.9))]
+    return Committed(made, found)
+
+
 @pytest.fixture
-def commits(history: History) -> list[str]:
+def commits(committed: Committed, history: History) -> list[str]:
     """Return the commits of a repository in whose third run `other` is 10 % slower."""
-    git("init", "-q", "-b", "trunk")
-    found = [commit("first run", rates(1)), commit("another run", rates(2))]
-    commit("nothing measured")
-    return [*found, commit("bump the driver", rates(3, 0.9)), commit("once more", rates(4, 0.9))]
+    shutil.copytree(committed.folder, Path.cwd(), dirs_exist_ok=True)
+    return committed.commits
 
 
 def test_every_commit_that_measured_is_a_row_and_the_step_is_named(

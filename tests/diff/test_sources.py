@@ -1,8 +1,10 @@
 """Both sides read from real folders and real git repositories, by the command itself."""
 
+import contextlib
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -58,16 +60,24 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make what `repository` is a copy of: to commit takes longer than most tests of it."""
+    made = tmp_path_factory.mktemp("committed")
+    with contextlib.chdir(made):
+        git("init", "-q", "-b", "trunk")
+        for tag, rates in (("v1", FAST), ("v2", SLOW)):
+            written(Path("results/matrix"), rates)
+            git("add", "-A")
+            git("commit", "-q", "-m", tag)
+            git("tag", tag)
+    return made
+
+
 @pytest.fixture
-def repository(diff: Diff) -> Path:
+def repository(committed: Path, diff: Diff) -> Path:
     """Return a repository: v1 was fast, v2 is slow, and so is the working tree."""
-    git("init", "-q", "-b", "trunk")
-    for tag, rates in (("v1", FAST), ("v2", SLOW)):
-        written(Path("results/matrix"), rates)
-        git("add", "-A")
-        git("commit", "-q", "-m", tag)
-        git("tag", tag)
-    return Path.cwd()
+    return shutil.copytree(committed, Path.cwd(), dirs_exist_ok=True)
 
 
 SLOWER = "g: users_get: other is slower: req/s -10.0 %"

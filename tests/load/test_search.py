@@ -7,7 +7,7 @@ to be 75 ms late.
 import asyncio
 import contextlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,13 +71,27 @@ def found(answer: TargetAnswer) -> Searched:
     return answer.searched
 
 
-def test_each_of_two_servers_is_measured_at_its_own_capacity_while_the_other_idles() -> None:
+@dataclass(frozen=True)
+class Both:
+    """Two servers whose capacities were searched together, and what was answered of each."""
+
+    servers: tuple[Server, Server]
+    answers: tuple[TargetAnswer, ...]
+
+
+@pytest.fixture(scope="module")
+def both() -> Both:
     large, small = Server(12), Server(3)
     large.all = small.all = [large, small]
-    answers = sought(large.handle, small.handle, most=24).targets
-    assert large.busy_together == small.busy_together == {1}
-    for server, answer in zip((large, small), answers, strict=True):
+    return Both((large, small), sought(large.handle, small.handle, most=24).targets)
+
+
+def test_each_of_two_servers_is_measured_at_its_own_capacity_while_the_other_idles(
+    both: Both,
+) -> None:
+    for server, answer in zip(both.servers, both.answers, strict=True):
         searched = found(answer)
+        assert server.busy_together == {1}
         assert searched.reason == ""
         assert searched.limit in ("slo", "time")
         assert searched.concurrency is not None
@@ -87,18 +101,19 @@ def test_each_of_two_servers_is_measured_at_its_own_capacity_while_the_other_idl
         assert searched.probes[-1].concurrency == searched.concurrency
 
 
-def test_what_is_told_is_of_the_verification_alone() -> None:
-    answer = sought(Server(4).handle, most=8).targets[0]
-    searched = found(answer)
-    verified = searched.probes[-1]
-    latencies_ns = np.frombuffer(answer.latencies_ns, "<i8")
-    window_s = sum(each.window_ns for each in answer.slices) / 1e9
-    assert sum(each.requests for each in answer.slices) == len(latencies_ns) == verified.requests
-    assert verified.rps == pytest.approx(len(latencies_ns) / window_s)
-    assert np.percentile(latencies_ns, 50, method="inverted_cdf") == verified.percentile_ns
-    assert searched.concurrency is not None
-    assert 0.9 < verified.rps * latencies_ns.mean() / 1e9 / searched.concurrency < 1.1
-    assert answer.errors == {}
+def test_what_is_told_is_of_the_verification_alone(both: Both) -> None:
+    for answer in both.answers:
+        searched = found(answer)
+        verified = searched.probes[-1]
+        latencies_ns = np.frombuffer(answer.latencies_ns, "<i8")
+        window_s = sum(each.window_ns for each in answer.slices) / 1e9
+        requests = sum(each.requests for each in answer.slices)
+        assert requests == len(latencies_ns) == verified.requests
+        assert verified.rps == pytest.approx(len(latencies_ns) / window_s)
+        assert np.percentile(latencies_ns, 50, method="inverted_cdf") == verified.percentile_ns
+        assert searched.concurrency is not None
+        assert 0.9 < verified.rps * latencies_ns.mean() / 1e9 / searched.concurrency < 1.1
+        assert answer.errors == {}
 
 
 def test_a_server_that_is_too_slow_for_one_connection_has_no_capacity() -> None:
