@@ -35,7 +35,7 @@ def test_an_interrupted_run_keeps_its_finished_blocks_and_ends_in_130(
     start: Start, matrix: Matrix, tmp_path: Path, signals: Sequence[signal.Signals]
 ) -> None:
     folder = tmp_path / "results" / "tiny"
-    run = start(matrix(run={"max_blocks": 20}))
+    run = start(matrix(stack=ONE, run={"max_blocks": 20}))
     run.until(lambda: blocks(folder), "a first block")
     run.until(lambda: run.runs("harness.load.generator"), "load")
     for number in signals:
@@ -55,7 +55,7 @@ def test_an_interrupted_run_keeps_its_finished_blocks_and_ends_in_130(
 def test_a_killed_runner_leaves_nothing_after_five_seconds(
     start: Start, matrix: Matrix, phase: str
 ) -> None:
-    run = start(matrix(run=LONG))
+    run = start(matrix(stack=ONE, run=LONG))
     run.until(lambda: run.runs(phase), phase)
     run.look()
     left_nothing_when_killed(run)
@@ -132,9 +132,9 @@ def generators(run: Started) -> list[psutil.Process]:
 def test_two_runs_at_once_may_not_share_a_results_folder_but_may_share_the_machine(
     start: Start, matrix: Matrix, tmp_path: Path
 ) -> None:
-    first = start(matrix(run=LONG))
+    first = start(matrix(stack=ONE, run=LONG))
     first.until(lambda: first.runs("granian"), "servers")
-    short = matrix("tiny2.toml", run={"name": "tiny"})
+    short = matrix("tiny2.toml", stack=ONE, run={"name": "tiny"})
     second, third = start(short), start(short, "--results", "elsewhere")
     _, complained = second.output()
     assert second.process.returncode == 2

@@ -19,6 +19,7 @@ from tests.run.conftest import Said, Start, document
 
 Matrix = Callable[..., str]
 
+STACK = {"name": "asyncpg", "adapter": "asyncpg_pool"}
 GROUP = {"name": "g", "endpoint": ["users_get", "users_list"], "concurrency": [4], "pool_size": [2]}
 
 
@@ -33,7 +34,7 @@ def interrupted(start: Start, matrix: Matrix, tmp_path: Path) -> Callable[[signa
 
     def end(number: signal.Signals) -> Path:
         blocks = tmp_path / "results" / "tiny" / "blocks.csv"
-        run = start(matrix(group=[GROUP], run={"max_blocks": 1}))
+        run = start(matrix(stack=[STACK], group=[GROUP]))
         run.until(blocks.exists, "a first block")
         run.process.send_signal(number)
         _, complained = run.output()
