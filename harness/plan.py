@@ -12,7 +12,7 @@ from itertools import count, product
 
 from harness.ceilings import NOOP, SHARE
 from harness.matrix import Group, Matrix, via
-from harness.matrix.options import refusal
+from harness.matrix import options as of_adapter
 from harness.model import DEFAULT_LIMITS, Key, Schedule, Setting, Stack, key
 
 ROUNDS = 64
@@ -81,17 +81,18 @@ def refusals(matrix: Matrix, setting: Setting) -> dict[str, str]:
     return {
         stack.name: reason
         for stack in members(matrix, setting)
-        if (reason := _refusal(stack, setting)) is not None
+        if (reason := refusal(stack, setting)) is not None
     }
 
 
 def stacks(matrix: Matrix, setting: Setting) -> list[Stack]:
     """Return the stacks that take part in `setting`, each with the options it has there."""
-    return [stack for stack in members(matrix, setting) if _refusal(stack, setting) is None]
+    return [stack for stack in members(matrix, setting) if refusal(stack, setting) is None]
 
 
-def _refusal(stack: Stack, setting: Setting) -> str | None:
-    refused = refusal(stack.adapter, options(stack, setting), setting.endpoint)
+def refusal(stack: Stack, setting: Setting) -> str | None:
+    """Return why `stack`, as `members` has it, cannot do what `setting` asks; None when it can."""
+    refused = of_adapter.refusal(stack.adapter, options(stack, setting), setting.endpoint)
     return refused or via.refusal(stack.via, stack.options)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import get_args
 
-from harness import affinity
+from harness import affinity, plan
 from harness.bench import prepared
 from harness.errors import BadInput, ServerFailed
 from harness.matrix import Matrix
@@ -19,14 +19,19 @@ ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 async def trace(matrix: Matrix, name: str, endpoint: str, processes: Processes) -> Story:
     """Serve the stack called `name` on a database of the matrix's and listen to one request.
 
-    Raises `BadInput` for an unknown stack or endpoint, before anything is started.
+    Raises `BadInput` for an unknown stack or endpoint, and for an endpoint that the stack's
+    options rule out, before anything is started.
     """
     setting, stack = place(matrix, named(matrix, name))
     known = next((each for each in ENDPOINTS if each == endpoint), None)
     if known is None:
         raise BadInput(f"{endpoint}: no such endpoint; there are {', '.join(ENDPOINTS)}")
+    asked = _of(setting, known)
+    refused = plan.refusal(stack, asked)
+    if refused is not None:
+        raise BadInput(f"{name}: {known}: {refused}")
     async with prepared(matrix, processes, affinity.ANYWHERE, lambda _: None) as bench:
-        [story] = await stories(bench, stack, [_of(setting, known)])
+        [story] = await stories(bench, stack, [asked])
     if isinstance(story, ServerFailed):
         raise story
     return story

@@ -21,6 +21,18 @@ def test_a_trace_counts_the_round_trips_of_one_warm_request_and_leaves_nothing(
     assert tracing.left() == []
 
 
+def test_what_a_stack_cannot_do_is_said_before_anything_is_started(
+    start: Start, matrix: Callable[..., str]
+) -> None:
+    lazy = {"name": "lazy", "adapter": "sqlalchemy_async", "options": {"books": "lazy"}}
+    tracing = start("trace", "lazy", "books_list", "--matrix", matrix(stack=[lazy]))
+    _, complained = tracing.output()
+    assert tracing.process.returncode == 2
+    assert complained.startswith("error: lazy: books_list: MissingGreenlet: ")
+    assert len(complained.splitlines()) == 1
+    assert not tracing.folders
+
+
 @pytest.mark.parametrize(
     ("stack", "endpoint", "line"),
     [
