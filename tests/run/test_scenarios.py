@@ -52,7 +52,8 @@ def test_a_session_closed_after_the_response_collapses_where_one_hop_does_not(
     options = {"pool_timeout": [1.0], "max_overflow": [0], "threads": [2]}
     group = {"name": "users", "concurrency": [8], "pool_size": [1], "options": options}
     stacks = ["sync", "sync-after-response"]
-    path = small("pool_exhaustion", stacks, group, warmup="100ms", measure="1s", timeout="4s")
+    short = {"warmup": "100ms", "measure": "1s", "slice": "100ms", "timeout": "4s"}
+    path = small("pool_exhaustion", stacks, group, **short)
     start(path).measured()
     errors = {row["stack"]: row["err_pool_timeout"] for row in cells(tmp_path).values()}
     assert int(errors["sync-after-response"]) > 0
