@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.affinity import Places
 from harness.database import activity, pgbench
 from harness.database.activity import Facts
-from harness.database.address import Address, resolve
+from harness.database.address import Address, Session, resolve
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
 from harness.database.room import Room, room
@@ -21,6 +21,7 @@ from harness.processes import Processes
 class Bench:
     """Everything the blocks of a run share.
 
+    `session` is what questions are asked by while stacks may hold every other connection;
     `postmaster_pid` is None when the database's processes cannot be seen from here;
     `say` is told each phase that begins. `origins` are those of the sides of the stacks.
     """
@@ -28,6 +29,7 @@ class Bench:
     matrix: Matrix
     processes: Processes
     address: Address
+    session: Session
     postmaster_pid: int | None
     facts: Facts
     room: Room
@@ -62,11 +64,14 @@ async def prepared(
         )
         left = await room(address)  # before any connection of ours stays open
         say("filling the tables")
-        await stack.enter_async_context(dataset(address, users=section.users, books=section.books))
+        session = await stack.enter_async_context(
+            dataset(address, users=section.users, books=section.books)
+        )
         yield Bench(
             matrix=matrix,
             processes=processes,
             address=address,
+            session=session,
             postmaster_pid=postmaster_pid,
             facts=await activity.facts(address),
             room=left,

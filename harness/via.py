@@ -35,6 +35,7 @@ async def way(
     async with bouncer(
         bench.processes,
         database,
+        bench.session,
         application_name=application_name,
         pool_size=connections,
         clients=connections + setting.concurrency,

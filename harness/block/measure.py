@@ -13,8 +13,10 @@ from harness.block.rounds import Rounds
 from harness.block.watching import Watch, watching
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
 from harness.database import activity, pgbench, pgbouncer
+from harness.database.address import Session
 from harness.database.counters import counters
 from harness.database.dataset import restore_users
+from harness.database.sampling import looking
 from harness.distance.far import Place, at_distance
 from harness.distance.ping import NAME as PING
 from harness.load.job import Answer, TargetAnswer
@@ -64,7 +66,7 @@ async def measure(
     block = replication(bench, setting, stacks, number, generators)
     rows = _refused(bench, block)
     if taking_part:
-        await restore_users(bench.address, bench.matrix.database.users)
+        await restore_users(bench.session, bench.matrix.database.users)
         for batch in _batches(block, stacks):
             rows += await _batch(bench, block, batch)
     order = [stack.name for stack in (*plan.members(bench.matrix, setting), *ceilings)]
@@ -137,17 +139,20 @@ async def _batch_at(
     tool = bench.pgbench if PGBENCH in stacks else None
     bench.say(f"starting {len(with_server)} server{'s' * (len(with_server) > 1)}")
     load_average, names = noise.load_average(), [*map(application_name, stacks), PING]
-    before = await counters(bench.address, names)
-    async with together([served(bench, block, each) for each in with_server]) as servers:
+    before = await counters(bench.session, names)
+    async with (
+        looking(bench.address) as looker,
+        together([served(bench, block, each) for each in with_server]) as servers,
+    ):
         bench.say("checking answers")
         found = await verified(block, with_server, servers)
         live = [each for each in found.values() if isinstance(each, Live)]
         await place.load_begins()
-        loaded = await _loaded(bench, block, stacks, live, tool, load_average)
+        loaded = await _loaded(bench, block, stacks, live, tool, load_average, looker)
         await place.load_ended()
         bench.say("stopping")
-    await activity.end_backends(bench.address, names)
-    after = await counters(bench.address, names)
+    await activity.end_backends(bench.session, names)
+    after = await counters(bench.session, names)
     rows = [_row(block, stack, found.get(stack.name), loaded) for stack in stacks]
     if before is not None and after is not None:
         rows = work.credited(
@@ -163,17 +168,18 @@ async def _loaded(
     live: Sequence[Live],
     tool: str | None,
     load_average: float | None,
+    looker: Session | None,
 ) -> Loaded:
     """Give the load, if there is anything to give it to, and read what was held meanwhile."""
     if not live and tool is None:
         return Loaded(None, {}, {}, {}, {}, NO_MACHINE, {})
     group, rounds = bench.matrix.group(block.setting.group), Rounds(live)
-    before = _bouncers_ns(live)
-    async with watching(bench, block, stacks, live) as watch:
+    before, ours = _bouncers_ns(live), () if looker is None else (looker.info.backend_pid,)
+    async with watching(looker, block, stacks, live) as watch:
         for number in range(group.rounds):
             if number:
                 await rounds.rest(bench, group)
-            rounds.had(*await give_load(bench, block, live, tool, load_average, watch.backend_pids))
+            rounds.had(*await give_load(bench, block, live, tool, load_average, ours))
     after = _bouncers_ns(live)
     servers = {each.stack.name: each for each in live}
     memory = {name: await _memory(bench, each, watch) for name, each in servers.items()}
@@ -257,7 +263,7 @@ async def _backends(bench: Bench, live: Live) -> list[int]:
     """Return the pids of a stack's backends, on the database's machine."""
     if live.server.bouncer is not None:
         return await pgbouncer.backends(live.server.bouncer)
-    return await activity.backends(bench.address, application_name(live.stack))
+    return await activity.backends(bench.session, application_name(live.stack))
 
 
 async def _memory(bench: Bench, live: Live, watch: Watch) -> Cost:

@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from numpy import int64
 from numpy.typing import NDArray
 
 from harness import connections, waits
-from harness.bench import Bench
 from harness.block.answers import Live
 from harness.block.replication import Block, application_name
-from harness.database.sampling import Sampling, Seen, sampling
+from harness.database.address import Session
+from harness.database.sampling import Seen, sampling
 from harness.model import ConnectionsBlock, Stack
 from harness.observe import workers
 
@@ -23,27 +23,21 @@ LOOKS_MOST = 50
 
 @dataclass
 class Watch:
-    """What is seen: `sampling` in the database, `splits` of client connections by stack."""
+    """What is `seen` in the database by application name, and of client connections by stack."""
 
-    sampling: Sampling
+    seen: Mapping[str, Seen]
     before: dict[str, NDArray[int64] | None]
     splits: dict[str, Sequence[int]] = field(default_factory=dict)
 
-    @property
-    def backend_pids(self) -> tuple[int, ...]:
-        """The backends whose CPU is to be charged to nobody."""
-        pid = self.sampling.backend_pid
-        return () if pid is None else (pid,)
-
     def most(self, stack: Stack) -> int:
         """Return the most backends that `stack` was seen to have under its name."""
-        return self.sampling.seen[application_name(stack)].most
+        return self.seen[application_name(stack)].most
 
     def found(self, stack: Stack, live: Live | None) -> ConnectionsBlock:
         """Return what was seen of `stack`; call it when its load has ended, and its server not."""
         before = self.before.get(stack.name)
         after = None if live is None else waits.read(live.server.checkouts)
-        seen = self.sampling.seen[application_name(stack)]
+        seen = self.seen[application_name(stack)]
         if live is not None and live.server.bouncer is not None:
             seen = Seen()  # behind a PgBouncer they lose their name: some would pass for all
         split = self.splits.get(stack.name, ())
@@ -52,14 +46,15 @@ class Watch:
 
 @contextlib.asynccontextmanager
 async def watching(
-    bench: Bench, block: Block, stacks: Sequence[Stack], live: Sequence[Live]
+    session: Session | None, block: Block, stacks: Sequence[Stack], live: Sequence[Live]
 ) -> AsyncIterator[Watch]:
-    """Watch the connections of `stacks`, of which the `live` ones have a server."""
+    """Watch the connections of `stacks`, of which the `live` ones have a server.
+
+    `session` looks at those in the database; without one nothing is seen of them.
+    """
     names = [application_name(each) for each in stacks]
-    async with sampling(bench.address, names) as sampled:
-        watch = Watch(
-            sampled, {each.stack.name: waits.read(each.server.checkouts) for each in live}
-        )
+    async with sampling(session, names) as seen:
+        watch = Watch(seen, {each.stack.name: waits.read(each.server.checkouts) for each in live})
         look = asyncio.create_task(_look(watch, block, live))
         try:
             yield watch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness.database.address import Address
+from harness.database.address import Address, Session
 
 RECORDED_SETTINGS = (
     "autovacuum",
@@ -58,32 +58,30 @@ async def facts(address: Address) -> Facts:
     return Facts(str(number), dict(sorted(settings.items())))
 
 
-async def backends(address: Address, application_name: str) -> list[int]:
+async def backends(session: Session, application_name: str) -> list[int]:
     """Return the pids, on the database's machine, of the backends of one application."""
-    async with await address.connect() as connection:
-        rows = await connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid",
-            (application_name,),
-        )
-        return [int(str(pid)) for (pid,) in await rows.fetchall()]
+    rows = await session.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid",
+        (application_name,),
+    )
+    return [int(str(pid)) for (pid,) in await rows.fetchall()]
 
 
-async def end_backends(address: Address, application_names: Sequence[str]) -> None:
+async def end_backends(session: Session, application_names: Sequence[str]) -> None:
     """Return when no backend of these names is left in this database; those that stay are ended.
 
     A backend goes with its client, but not in the middle of a statement: of that it learns
     when it has an answer to send.
     """
-    async with await address.connect() as connection:
-        begun = time.monotonic()
-        names = (list(application_names),)
-        while await (await connection.execute(LIVING, names)).fetchone() != (0,):
-            passed_s = time.monotonic() - begun
-            if passed_s > GO_WITHIN_S + END_WITHIN_S:
-                return
-            if passed_s > GO_WITHIN_S:
-                await connection.execute(END, names)
-            await asyncio.sleep(POLL_S)
+    begun = time.monotonic()
+    names = (list(application_names),)
+    while await (await session.execute(LIVING, names)).fetchone() != (0,):
+        passed_s = time.monotonic() - begun
+        if passed_s > GO_WITHIN_S + END_WITHIN_S:
+            return
+        if passed_s > GO_WITHIN_S:
+            await session.execute(END, names)
+        await asyncio.sleep(POLL_S)
 
 
 async def local_postmaster(address: Address) -> int | None:

@@ -8,6 +8,7 @@ read) or into a connect call, and nowhere else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -19,6 +20,9 @@ CONNECT_TIMEOUT_S = 10
 SHARED_PARAMETERS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl"})
 """What libpq and asyncpg understand alike in a URI. Anything else would reach one
 driver and not another, so it is refused rather than dropped."""
+
+Session: TypeAlias = psycopg.AsyncConnection[tuple[object, ...]]
+"""A connection of the runner's own, in autocommit."""
 
 _LOCATION = frozenset({"host", "port", "user", "dbname", "password", "application_name"})
 
@@ -48,11 +52,8 @@ class Address:
         user, dbname = quote(self.user, safe=""), quote(self.dbname, safe="")
         return f"postgresql://{user}@{place}/{dbname}?{urlencode(query, quote_via=quote)}"
 
-    async def connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        """Open a connection of the runner's own, in autocommit.
-
-        Raises `NothingMeasurable` with the server's own words when it refuses.
-        """
+    async def connect(self) -> Session:
+        """Open one. Raises `NothingMeasurable` with the server's own words when it refuses."""
         try:
             return await psycopg.AsyncConnection.connect(
                 self.dsn("harness"),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.database.address import Address
+from harness.database.address import Session
 
 EXACT_SINCE = 150_000
 """As `server_version_num` has it."""
@@ -56,24 +56,25 @@ class Counters:
         )
 
 
-async def counters(address: Address, application_names: Sequence[str]) -> Counters | None:
+async def counters(session: Session, application_names: Sequence[str]) -> Counters | None:
     """Read the counters once no backend of `application_names` lives.
 
-    None when they do not go in time, or when the server does not count, or not exactly.
+    What `session` did itself is counted before. None when the others do not go in time, or
+    when the server does not count, or not exactly.
     """
-    async with await address.connect() as connection:
-        if connection.info.server_version < EXACT_SINCE:
+    if session.info.server_version < EXACT_SINCE:
+        return None
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while True:
+        rows = await session.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = ANY(%s)",
+            (list(application_names),),
+        )
+        if await rows.fetchone() == (0,):
+            break
+        if time.monotonic() > deadline:
             return None
-        deadline = time.monotonic() + GONE_WITHIN_S
-        while True:
-            rows = await connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = ANY(%s)",
-                (list(application_names),),
-            )
-            if await rows.fetchone() == (0,):
-                break
-            if time.monotonic() > deadline:
-                return None
-            await asyncio.sleep(POLL_S)
-        found = await (await connection.execute(COUNTERS)).fetchone()
+        await asyncio.sleep(POLL_S)
+    await session.execute("SELECT pg_stat_force_next_flush()")
+    found = await (await session.execute(COUNTERS)).fetchone()
     return None if found is None else Counters(*(int(str(each)) for each in found))

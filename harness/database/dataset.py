@@ -11,8 +11,13 @@ from collections.abc import AsyncIterator
 import psycopg
 from psycopg import sql
 
-from harness.database.address import Address, reason
+from harness.database.address import Address, Session, reason
 from harness.errors import NothingMeasurable
+
+STAY = """
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+"""
+"""A block may take longer than a server lets a session be idle, if it is of 14 or later."""
 
 MARKER = "made by pg-stack-harness, which drops it again"
 LOCK_KEY = 0x68_61_72_6E_65_73_73  # "harness": one run at a time in one database
@@ -81,41 +86,42 @@ FROM harness.books, generate_series(0, 1) AS step
 
 
 @contextlib.asynccontextmanager
-async def dataset(address: Address, *, users: int, books: int) -> AsyncIterator[None]:
-    """Keep the schema `harness`, filled, for the length of the context.
+async def dataset(address: Address, *, users: int, books: int) -> AsyncIterator[Session]:
+    """Keep the schema `harness`, filled, for the length of the context; yield what keeps it.
 
-    Raises `NothingMeasurable` when the schema of that name is not ours, another
+    That session is open before any stack has one, and can still ask when they have taken all
+    the others. Raises `NothingMeasurable` when the schema of that name is not ours, another
     run is using the database, or we may not create one.
     """
-    async with await address.connect() as connection:
-        await _claim(connection)
+    async with await address.connect() as session:
+        await _claim(session)
         try:
-            await _create(connection, users=users, books=books)
-            yield
+            await _create(session, users=users, books=books)
+            yield session
         except psycopg.Error as error:
             raise NothingMeasurable(f"database: {reason(error)}") from error
         finally:
-            if not connection.closed:
-                await _drop(connection)
+            if not session.closed:
+                await _drop(session)
 
 
-async def restore_users(address: Address, users: int) -> None:
+async def restore_users(session: Session, users: int) -> None:
     """Put `harness.users` back to its `users` rows, as they were and where they were."""
-    async with await address.connect() as connection:
-        await connection.execute("TRUNCATE harness.users RESTART IDENTITY")
-        await connection.execute(_render(USERS, users=users))
-        await connection.execute("VACUUM (ANALYZE) harness.users")
+    await session.execute("TRUNCATE harness.users RESTART IDENTITY")
+    await session.execute(_render(USERS, users=users))
+    await session.execute("VACUUM (ANALYZE) harness.users")
 
 
-async def _claim(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-    """Take the database for this run: a session lock, gone with the connection at the latest."""
-    locked = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
+async def _claim(session: Session) -> None:
+    """Take the database for this run: a lock of the session's, gone with it at the latest."""
+    await session.execute(STAY)
+    locked = await session.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,))
     if await locked.fetchone() != (True,):
         raise NothingMeasurable(
             "database: another harness run is using this database; wait for it, "
             "or give each run a database of its own"
         )
-    found = await connection.execute(
+    found = await session.execute(
         "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'harness'"
     )
     row = await found.fetchone()
@@ -126,35 +132,31 @@ async def _claim(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> Non
         )
 
 
-async def _create(
-    connection: psycopg.AsyncConnection[tuple[object, ...]], *, users: int, books: int
-) -> None:
+async def _create(session: Session, *, users: int, books: int) -> None:
     authors = max(2, books // BOOKS_PER_AUTHOR)
-    async with connection.transaction():
-        await connection.execute("DROP SCHEMA IF EXISTS harness CASCADE")
-        await connection.execute("CREATE SCHEMA harness")
-        await connection.execute(
+    async with session.transaction():
+        await session.execute("DROP SCHEMA IF EXISTS harness CASCADE")
+        await session.execute("CREATE SCHEMA harness")
+        await session.execute(
             sql.SQL("COMMENT ON SCHEMA harness IS {}").format(sql.Literal(MARKER))
         )
-        await connection.execute(TABLES)
-        await connection.execute(_render(USERS, users=users))
-        await connection.execute(_render(BOOKS, books=books, authors=authors, genres=GENRES))
-    await connection.execute("VACUUM (ANALYZE) harness.users")
+        await session.execute(TABLES)
+        await session.execute(_render(USERS, users=users))
+        await session.execute(_render(BOOKS, books=books, authors=authors, genres=GENRES))
+    await session.execute("VACUUM (ANALYZE) harness.users")
     for table in ("books", "authors", "genres", "book_authors", "book_genres"):
-        await connection.execute(
-            sql.SQL("VACUUM (ANALYZE) harness.{}").format(sql.Identifier(table))
-        )
+        await session.execute(sql.SQL("VACUUM (ANALYZE) harness.{}").format(sql.Identifier(table)))
 
 
-async def _drop(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+async def _drop(session: Session) -> None:
     """Drop the schema if it is still ours."""
-    found = await connection.execute(
+    found = await session.execute(
         "SELECT 1 FROM pg_namespace WHERE nspname = 'harness' "
         "AND obj_description(oid, 'pg_namespace') = %s",
         (MARKER,),
     )
     if await found.fetchone() is not None:
-        await connection.execute("DROP SCHEMA harness CASCADE")
+        await session.execute("DROP SCHEMA harness CASCADE")
 
 
 def _render(text: str, **numbers: int) -> sql.Composed:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.database import unprivileged
-from harness.database.address import Address
+from harness.database.address import Address, Session
 from harness.database.unprivileged import HOST, PortTaken, free_port
 from harness.errors import NotInstalled, ServerFailed
 from harness.processes import Processes
@@ -66,6 +66,7 @@ def executable() -> str | None:
 async def bouncer(
     processes: Processes,
     database: Address,
+    session: Session,
     *,
     application_name: str,
     pool_size: int,
@@ -74,8 +75,9 @@ async def bouncer(
 ) -> AsyncIterator[Bouncer]:
     """Yield a PgBouncer before `database`, with at most `pool_size` connections to it.
 
-    Its backends begin as `application_name`, and `backends` finds those that were renamed since.
-    `clients` may connect. Raises `NotInstalled`, and `ServerFailed` when it does not start.
+    Its backends begin as `application_name`, and `backends` finds those that were renamed since;
+    `session` is asked whether they have ended. `clients` may connect. Raises `NotInstalled`,
+    and `ServerFailed` when it does not start.
     """
     tool = executable()
     if tool is None:
@@ -100,7 +102,7 @@ async def bouncer(
             found = Bouncer(here, pid)
             yield found
             left = await backends(found)
-    await _gone(database, left)
+    await _gone(session, left)
 
 
 async def backends(found: Bouncer) -> list[int]:
@@ -110,24 +112,23 @@ async def backends(found: Bouncer) -> list[int]:
     to nothing, and PgBouncer passes it on.
     """
     console = replace(found.address, dbname="pgbouncer")
-    async with await console.connect() as connection:
-        rows = await connection.execute("SHOW SERVERS")
+    async with await console.connect() as session:
+        rows = await session.execute("SHOW SERVERS")
         names = [each.name for each in rows.description or ()]
         place = names.index("remote_pid")
         return sorted(int(str(row[place])) for row in await rows.fetchall())
 
 
-async def _gone(database: Address, pids: Sequence[int]) -> None:
+async def _gone(session: Session, pids: Sequence[int]) -> None:
     """Wait until backends have ended, for what they did is counted only then."""
     deadline = time.monotonic() + GONE_WITHIN_S
-    async with await database.connect() as connection:
-        while time.monotonic() < deadline:
-            rows = await connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)", (list(pids),)
-            )
-            if await rows.fetchone() == (0,):
-                return
-            await asyncio.sleep(POLL_S)
+    while time.monotonic() < deadline:
+        rows = await session.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)", (list(pids),)
+        )
+        if await rows.fetchone() == (0,):
+            return
+        await asyncio.sleep(POLL_S)
 
 
 def _conf(

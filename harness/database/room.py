@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.database.address import Address
 
 RUNNER = 4
-"""The runner's own at most: the dataset's lock, one that asks, and two in reserve."""
+"""The runner's own at most: its session, one that looks at connections, and two in reserve."""
 
 DEFAULTS: Mapping[str, int] = {
     "max_connections": 100,

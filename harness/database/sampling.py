@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from harness.database.address import Address
+from harness.database.address import Address, Session
 from harness.errors import NothingMeasurable
 
 EVERY_S = 0.25
@@ -52,51 +52,52 @@ class Seen:
             self.by_state[state] = max(self.by_state.get(state, 0), count)
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """What was seen so far, by application name.
+@contextlib.asynccontextmanager
+async def looking(address: Address) -> AsyncIterator[Session | None]:
+    """Yield a session to look by, for stacks that are not there yet and may leave none.
 
-    `backend_pid` is that of the backend that looks, on the database's machine; None when the
-    server had no connection left for it.
+    None when there is none even now: others are on the server, too.
     """
-
-    backend_pid: int | None
-    seen: Mapping[str, Seen]
+    try:
+        session = await address.connect()
+    except NothingMeasurable:
+        yield None
+        return
+    async with session:
+        yield session
 
 
 @contextlib.asynccontextmanager
-async def sampling(address: Address, application_names: Sequence[str]) -> AsyncIterator[Sampling]:
-    """Look at the connections of `application_names` from now until the context ends."""
+async def sampling(
+    session: Session | None, application_names: Sequence[str]
+) -> AsyncIterator[Mapping[str, Seen]]:
+    """Look at the connections of `application_names` from now until the context ends.
+
+    Yields what was seen so far, by name.
+    """
     seen = {name: Seen() for name in application_names}
-    try:
-        connection = await address.connect()
-    except NothingMeasurable:  # stacks that were let in with --force may leave none
-        yield Sampling(None, seen)
+    if session is None:
+        yield seen
         return
     stop = asyncio.Event()
-    async with connection:
-        task = asyncio.create_task(_sample(connection, seen, stop))
-        try:
-            yield Sampling(connection.info.backend_pid, seen)
-        finally:
-            stop.set()
-            await task
+    task = asyncio.create_task(_sample(session, seen, stop))
+    try:
+        yield seen
+    finally:
+        stop.set()
+        await task
 
 
-async def _sample(
-    connection: psycopg.AsyncConnection[tuple[object, ...]],
-    seen: Mapping[str, Seen],
-    stop: asyncio.Event,
-) -> None:
+async def _sample(session: Session, seen: Mapping[str, Seen], stop: asyncio.Event) -> None:
     """Sample until told to stop, or until the server ends it: then what was seen has to do."""
     names = list(seen)
     with contextlib.suppress(psycopg.Error):
-        async with connection.transaction():
+        async with session.transaction():
             while not stop.is_set():
-                rows = await (await connection.execute(SAMPLE, (names,))).fetchall()
+                rows = await (await session.execute(SAMPLE, (names,))).fetchall()
                 for name in names:
                     seen[name].add([_line(row) for row in rows if row[0] == name])
-                await connection.execute(FORGET)
+                await session.execute(FORGET)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), EVERY_S)
 

@@ -15,7 +15,11 @@ names = (f"{NAME}-{number}" for number in itertools.count())
 
 
 def read(database: Database, name: str) -> Counters | None:
-    return asyncio.run(counters(database.address, [name]))
+    async def asked() -> Counters | None:
+        async with await database.address.connect() as reader:
+            return await counters(reader, [name])
+
+    return asyncio.run(asked())
 
 
 def session(database: Database, name: str) -> "psycopg.Connection[tuple[object, ...]]":

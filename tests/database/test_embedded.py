@@ -28,6 +28,11 @@ def everything(address: Address) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+async def restored(address: Address) -> None:
+    async with await address.connect() as session:
+        await restore_users(session, USERS)
+
+
 def test_it_takes_the_settings_listens_on_loopback_only_and_goes_with_its_files(
     processes: Processes,
 ) -> None:
@@ -107,7 +112,7 @@ def filled(address: Address, users: int, books: int) -> dict[str, list[tuple[obj
 
 
 def test_the_tables_are_the_same_every_time(another: Address, database: Database) -> None:
-    asyncio.run(restore_users(database.address, USERS))  # other tests have inserted some
+    asyncio.run(restored(database.address))  # other tests have inserted some
     again, here = filled(another, USERS, BOOKS), everything(database.address)
     assert again == here
     assert [len(again[table]) for table in ("users", "books")] == [USERS, BOOKS]
@@ -124,12 +129,12 @@ def test_the_smallest_tables_hold_too(another: Address, books: int) -> None:
 
 
 def test_users_are_put_back_as_they_were(database: Database) -> None:
-    asyncio.run(restore_users(database.address, USERS))
+    asyncio.run(restored(database.address))
     before = everything(database.address)["users"]
     with psycopg.connect(database.dsn, password=database.password) as connection:
         connection.execute("DELETE FROM harness.users WHERE id % 3 = 0")
         connection.execute("INSERT INTO harness.users (name, email) VALUES ('x', 'y')")
-    asyncio.run(restore_users(database.address, USERS))
+    asyncio.run(restored(database.address))
     assert everything(database.address)["users"] == before
     with psycopg.connect(database.dsn, password=database.password) as connection:
         insert = "INSERT INTO harness.users (name, email) VALUES ('x', 'y') RETURNING id"
@@ -141,10 +146,14 @@ def test_a_local_server_is_known_by_its_processes(database: Database) -> None:
     assert asyncio.run(activity.local_postmaster(database.address)) == database.postmaster_pid
 
 
+async def backends(database: Database, name: str) -> list[int]:
+    async with await database.address.connect() as session:
+        return await activity.backends(session, name)
+
+
 def test_backends_are_told_apart_by_application_name(database: Database) -> None:
     with psycopg.connect(
         database.address.dsn("harness-one"), password=database.password
     ) as connection:
-        found = asyncio.run(activity.backends(database.address, "harness-one"))
-        assert found == [connection.info.backend_pid]
-    assert asyncio.run(activity.backends(database.address, "harness-other")) == []
+        assert asyncio.run(backends(database, "harness-one")) == [connection.info.backend_pid]
+    assert asyncio.run(backends(database, "harness-other")) == []

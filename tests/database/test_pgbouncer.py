@@ -22,11 +22,22 @@ needed = pytest.mark.skipif(pgbouncer.executable() is None, reason=pgbouncer.MIS
 
 
 @asynccontextmanager
-async def through(processes: Processes, database: Database) -> AsyncIterator[Bouncer]:
-    async with bouncer(
-        processes, database.address, application_name=NAME, pool_size=2, clients=4
-    ) as found:
+async def through(
+    processes: Processes, database: Database, dbname: str = "postgres"
+) -> AsyncIterator[Bouncer]:
+    address = replace(database.address, dbname=dbname)
+    async with (
+        await database.address.connect() as session,
+        bouncer(
+            processes, address, session, application_name=NAME, pool_size=2, clients=4
+        ) as found,
+    ):
         yield found
+
+
+async def named(database: Database) -> list[int]:
+    async with await database.address.connect() as session:
+        return await activity.backends(session, NAME)
 
 
 @needed
@@ -44,16 +55,14 @@ def test_its_backends_are_no_more_than_asked_for_and_end_with_it(
                     return int(pid)
 
             pids = set(await asyncio.gather(*(asked() for _ in range(4))))
-            held = await backends(found)
-            named = await activity.backends(database.address, NAME)
-        left = await activity.backends(database.address, NAME)
-        assert left == []
-        return pids, held, named, running(found.pid)
+            held, known = await backends(found), await named(database)
+        assert await named(database) == []
+        return pids, held, known, running(found.pid)
 
-    pids, held, named, lives = asyncio.run(story())
+    pids, held, known, lives = asyncio.run(story())
     assert pids <= set(held)
     assert 1 <= len(held) <= 2
-    assert named == held
+    assert known == held
     assert not lives
 
 
@@ -66,11 +75,11 @@ def test_backends_whose_name_was_reset_are_still_known(
             dsn = found.address.dsn(NAME)
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
                 await connection.execute("RESET ALL")
-                return await backends(found), await activity.backends(database.address, NAME)
+                return await backends(found), await named(database)
 
-    held, named = asyncio.run(story())
+    held, known = asyncio.run(story())
     assert len(held) == 1
-    assert named == []
+    assert known == []
 
 
 @needed
@@ -97,12 +106,8 @@ def test_its_files_hold_the_password_for_its_owner_alone(
 def test_a_database_that_refuses_is_the_clients_to_hear_of(
     processes: Processes, database: Database
 ) -> None:
-    refused = replace(database.address, dbname="nothing_of_that_name")
-
     async def story() -> None:
-        async with bouncer(
-            processes, refused, application_name=NAME, pool_size=1, clients=1
-        ) as found:
+        async with through(processes, database, "nothing_of_that_name") as found:
             await psycopg.AsyncConnection.connect(found.address.dsn(NAME))
 
     with pytest.raises(psycopg.OperationalError, match="does not exist"):

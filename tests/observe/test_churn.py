@@ -82,7 +82,8 @@ async def loaded(processes: Processes, database: Database) -> tuple[Answer, int,
     ]
     async with together(contexts) as servers:
         targets = [await target(each) for each in servers if isinstance(each, Server)]
-        held = await activity.backends(database.address, "harness-steady")
+        async with await database.address.connect() as session:
+            held = await activity.backends(session, "harness-steady")
         before, steady = clients_ns(database.postmaster_pid), cpu_of(held)
         ended = ticks(database.postmaster_pid, 13, 14)
         answer = await fire(
