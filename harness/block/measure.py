@@ -262,7 +262,8 @@ def _asked(bench: Bench, block: Block, found: Mapping[str, Live | Refused]) -> w
 async def _backends(bench: Bench, live: Live) -> list[int]:
     """Return the pids of a stack's backends, on the database's machine."""
     if live.server.bouncer is not None:
-        return await pgbouncer.backends(live.server.bouncer)
+        async with await pgbouncer.console(live.server.bouncer) as console:
+            return await pgbouncer.backends(console)
     return await activity.backends(bench.session, application_name(live.stack))
 
 

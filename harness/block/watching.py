@@ -12,6 +12,7 @@ from harness import connections, waits
 from harness.block.answers import Live
 from harness.block.replication import Block, application_name
 from harness.database.address import Session
+from harness.database.pgbouncer import Bouncer
 from harness.database.sampling import Seen, sampling
 from harness.model import ConnectionsBlock, Stack
 from harness.observe import workers
@@ -38,8 +39,6 @@ class Watch:
         before = self.before.get(stack.name)
         after = None if live is None else waits.read(live.server.checkouts)
         seen = self.seen[application_name(stack)]
-        if live is not None and live.server.bouncer is not None:
-            seen = Seen()  # behind a PgBouncer they lose their name: some would pass for all
         split = self.splits.get(stack.name, ())
         return connections.of_block(seen, waits.between(before, after), split)
 
@@ -53,7 +52,7 @@ async def watching(
     `session` looks at those in the database; without one nothing is seen of them.
     """
     names = [application_name(each) for each in stacks]
-    async with sampling(session, names) as seen:
+    async with sampling(session, names, _bouncers(live)) as seen:
         watch = Watch(seen, {each.stack.name: waits.read(each.server.checkouts) for each in live})
         look = asyncio.create_task(_look(watch, block, live))
         try:
@@ -61,6 +60,15 @@ async def watching(
         finally:
             look.cancel()
             await asyncio.wait({look})
+
+
+def _bouncers(live: Sequence[Live]) -> Mapping[str, Bouncer]:
+    """Return the PgBouncers behind `live`, by the names of their stacks' backends."""
+    return {
+        application_name(each.stack): each.server.bouncer
+        for each in live
+        if each.server.bouncer is not None
+    }
 
 
 async def _look(watch: Watch, block: Block, live: Sequence[Live]) -> None:

@@ -101,22 +101,26 @@ async def bouncer(
             here = replace(database, host=HOST, port=port, parameters={"sslmode": "disable"})
             found = Bouncer(here, pid)
             yield found
-            left = await backends(found)
+            async with await console(found) as asked:
+                left = await backends(asked)
     await _gone(session, left)
 
 
-async def backends(found: Bouncer) -> list[int]:
+async def console(found: Bouncer) -> Session:
+    """Open a session with a PgBouncer itself."""
+    return await replace(found.address, dbname="pgbouncer").connect()
+
+
+async def backends(console: Session) -> list[int]:
     """Return the pids, on the database's machine, of the connections that a PgBouncer holds.
 
     Not by `application_name`: the reset between two users of an asyncpg connection sets that back
     to nothing, and PgBouncer passes it on.
     """
-    console = replace(found.address, dbname="pgbouncer")
-    async with await console.connect() as session:
-        rows = await session.execute("SHOW SERVERS")
-        names = [each.name for each in rows.description or ()]
-        place = names.index("remote_pid")
-        return sorted(int(str(row[place])) for row in await rows.fetchall())
+    rows = await console.execute("SHOW SERVERS")
+    names = [each.name for each in rows.description or ()]
+    place = names.index("remote_pid")
+    return sorted(int(str(row[place])) for row in await rows.fetchall())
 
 
 async def _gone(session: Session, pids: Sequence[int]) -> None:

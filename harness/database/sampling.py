@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from harness.database import pgbouncer
 from harness.database.address import Address, Session
+from harness.database.pgbouncer import Bouncer
 from harness.errors import NothingMeasurable
 
 EVERY_S = 0.25
@@ -21,9 +23,12 @@ EVERY_S = 0.25
 FORGET = "SELECT pg_stat_clear_snapshot()"
 
 SAMPLE = """
-SELECT application_name, state, CASE state WHEN 'idle' THEN query ELSE '' END, count(*)
-FROM pg_stat_get_activity(NULL)
-WHERE application_name = ANY(%s) AND backend_type = 'client backend' AND state IS NOT NULL
+SELECT coalesce(behind.name, application_name), state,
+       CASE state WHEN 'idle' THEN query ELSE '' END, count(*)
+FROM pg_stat_get_activity(NULL) LEFT JOIN unnest(%s::int[], %s::text[]) AS behind(pid, name)
+     USING (pid)
+WHERE coalesce(behind.name, application_name) = ANY(%s)
+      AND backend_type = 'client backend' AND state IS NOT NULL
 GROUP BY 1, 2, 3
 """
 """Not the view: that reads rows of the catalogue, which the database would count."""
@@ -69,37 +74,56 @@ async def looking(address: Address) -> AsyncIterator[Session | None]:
 
 @contextlib.asynccontextmanager
 async def sampling(
-    session: Session | None, application_names: Sequence[str]
+    session: Session | None, application_names: Sequence[str], bouncers: Mapping[str, Bouncer]
 ) -> AsyncIterator[Mapping[str, Seen]]:
     """Look at the connections of `application_names` from now until the context ends.
 
-    Yields what was seen so far, by name.
+    Yields what was seen so far, by name. `bouncers` are those behind which some of them are.
     """
     seen = {name: Seen() for name in application_names}
     if session is None:
         yield seen
         return
     stop = asyncio.Event()
-    task = asyncio.create_task(_sample(session, seen, stop))
-    try:
-        yield seen
-    finally:
-        stop.set()
-        await task
+    async with contextlib.AsyncExitStack() as stack:
+        consoles = {
+            name: await stack.enter_async_context(await pgbouncer.console(each))
+            for name, each in bouncers.items()
+        }
+        task = asyncio.create_task(_sample(session, seen, consoles, stop))
+        try:
+            yield seen
+        finally:
+            stop.set()
+            await task
 
 
-async def _sample(session: Session, seen: Mapping[str, Seen], stop: asyncio.Event) -> None:
+async def _sample(
+    session: Session, seen: Mapping[str, Seen], consoles: Mapping[str, Session], stop: asyncio.Event
+) -> None:
     """Sample until told to stop, or until the server ends it: then what was seen has to do."""
     names = list(seen)
     with contextlib.suppress(psycopg.Error):
         async with session.transaction():
             while not stop.is_set():
-                rows = await (await session.execute(SAMPLE, (names,))).fetchall()
+                pids, whose = await _behind(consoles)
+                rows = await (await session.execute(SAMPLE, (pids, whose, names))).fetchall()
                 for name in names:
                     seen[name].add([_line(row) for row in rows if row[0] == name])
                 await session.execute(FORGET)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), EVERY_S)
+
+
+async def _behind(consoles: Mapping[str, Session]) -> tuple[list[int], list[str]]:
+    """Return the backends that PgBouncers hold now, and beside each whose it is."""
+    pids: list[int] = []
+    whose: list[str] = []
+    for name, console in consoles.items():
+        held = await pgbouncer.backends(console)
+        pids += held
+        whose += [name] * len(held)
+    return pids, whose
 
 
 def _line(row: Sequence[object]) -> tuple[str, str, int]:

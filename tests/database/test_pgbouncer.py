@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from harness.database import activity, pgbouncer
-from harness.database.pgbouncer import Bouncer, backends, bouncer
+from harness.database.pgbouncer import Bouncer, backends, bouncer, console
 from harness.errors import NotInstalled, ServerFailed
 from harness.processes import Processes, running
 from tests.conftest import Database
@@ -35,6 +35,11 @@ async def through(
         yield found
 
 
+async def held_by(found: Bouncer) -> list[int]:
+    async with await console(found) as asked:
+        return await backends(asked)
+
+
 async def named(database: Database) -> list[int]:
     async with await database.address.connect() as session:
         return await activity.backends(session, NAME)
@@ -55,7 +60,7 @@ def test_its_backends_are_no_more_than_asked_for_and_end_with_it(
                     return int(pid)
 
             pids = set(await asyncio.gather(*(asked() for _ in range(4))))
-            held, known = await backends(found), await named(database)
+            held, known = await held_by(found), await named(database)
         assert await named(database) == []
         return pids, held, known, running(found.pid)
 
@@ -75,7 +80,7 @@ def test_backends_whose_name_was_reset_are_still_known(
             dsn = found.address.dsn(NAME)
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
                 await connection.execute("RESET ALL")
-                return await backends(found), await named(database)
+                return await held_by(found), await named(database)
 
     held, known = asyncio.run(story())
     assert len(held) == 1

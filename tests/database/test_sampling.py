@@ -24,7 +24,7 @@ async def sampled(
     database: Database, *names: str
 ) -> AsyncIterator[tuple[Mapping[str, Seen], Session]]:
     """Yield what is seen of `names`, and the session that looks."""
-    async with looking(database.address) as session, sampling(session, names) as seen:
+    async with looking(database.address) as session, sampling(session, names, {}) as seen:
         assert session is not None
         yield seen, session
 

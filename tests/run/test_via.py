@@ -53,6 +53,10 @@ def test_a_stack_through_pgbouncer_is_measured_and_its_backends_are_its_own(
             assert cell["errors"] == "0"
             assert 1 <= int(cell["connections"]) <= 2
             assert (cell["via_cpu_us"] != "") == (name != "straight")
+            assert 1 <= int(cell["connections_idle"]) <= 2
+            # What each library sends last of all; a PgBouncer has nothing to add.
+            last = "RESET" if name == "asyncpg" else "ROLLBACK"
+            assert last in cell["last_statement"].split("; ")
     assert folders(run)
     assert run.left() == []
     assert not any(each.exists() for each in folders(run))
