@@ -53,6 +53,14 @@ class Loaded:
     poolers: Mapping[str, Pooler]
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The rows of the stacks that were up at the same time, and how each had answered."""
+
+    rows: Sequence[Observation]
+    answers: Mapping[str, Live | Refused]
+
+
 async def measure(
     bench: Bench, setting: Setting, number: int, generators: int
 ) -> list[Observation]:
@@ -67,8 +75,9 @@ async def measure(
     rows = _refused(bench, block)
     if taking_part:
         await restore_users(bench.session, bench.matrix.database.users)
-        for batch in _batches(block, stacks):
-            rows += await _batch(bench, block, batch)
+        rows += _alike(
+            block, [await _batch(bench, block, batch) for batch in _batches(block, stacks)]
+        )
     order = [stack.name for stack in (*plan.members(bench.matrix, setting), *ceilings)]
     return sorted(rows, key=lambda row: order.index(row.key.stack))
 
@@ -110,6 +119,23 @@ def _batches(block: Block, stacks: Sequence[Stack]) -> list[Sequence[Stack]]:
     return [stacks] if block.schedule == "interleaved" else [[stack] for stack in stacks]
 
 
+def _alike(block: Block, batches: Sequence[Batch]) -> list[Observation]:
+    """Return the rows of `batches`; a stack that answered unlike most of them all has no number.
+
+    Those that are up at the same time have been compared before their load. Of those that take
+    turns nobody knows what most answer before all have had theirs.
+    """
+    answered = {name: each for batch in batches for name, each in batch.answers.items()}
+    judged = alike(block, answered)
+    rows = []
+    for row in (row for batch in batches for row in batch.rows):
+        name, found = row.key.stack, judged.get(row.key.stack)
+        if isinstance(found, Refused) and found != answered[name]:
+            row = unmeasured(row.key, row.block, row.schedule, found.outcome, found.reason)
+        rows.append(row)
+    return rows
+
+
 @contextlib.asynccontextmanager
 async def placed(bench: Bench, block: Block) -> AsyncIterator[tuple[Block, Place]]:
     """Yield the block with its database as far away as its setting says, and that place.
@@ -123,18 +149,17 @@ async def placed(bench: Bench, block: Block) -> AsyncIterator[tuple[Block, Place
         yield replace(block, database=place.address), place
 
 
-async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> list[Observation]:
+async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> Batch:
     """Measure the stacks, and the ceilings, that are up at the same time."""
     async with placed(bench, block) as (block, place):
-        rows = await _batch_at(bench, block, stacks, place)
+        batch = await _batch_at(bench, block, stacks, place)
         distance = await place.distance()
-    rows = [replace(row, distance=distance) if row.outcome == "ok" else row for row in rows]
-    return [what_applies(row) if is_ceiling(row.key) else row for row in rows]
+    rows = [replace(row, distance=distance) if row.outcome == "ok" else row for row in batch.rows]
+    rows = [what_applies(row) if is_ceiling(row.key) else row for row in rows]
+    return replace(batch, rows=rows)
 
 
-async def _batch_at(
-    bench: Bench, block: Block, stacks: Sequence[Stack], place: Place
-) -> list[Observation]:
+async def _batch_at(bench: Bench, block: Block, stacks: Sequence[Stack], place: Place) -> Batch:
     with_server = [stack for stack in stacks if stack != PGBENCH]
     tool = bench.pgbench if PGBENCH in stacks else None
     bench.say(f"starting {len(with_server)} server{'s' * (len(with_server) > 1)}")
@@ -158,7 +183,7 @@ async def _batch_at(
         rows = work.credited(
             rows, _of_the_database(loaded), after.since(before), _asked(bench, block, found)
         )
-    return rows
+    return Batch(rows, found)
 
 
 async def _loaded(

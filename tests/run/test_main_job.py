@@ -203,6 +203,24 @@ async def connect(dsn, options):
     yield
 """
 
+WRONG = """
+from contextlib import asynccontextmanager
+from adapters import asyncpg_pool
+from adapters.asyncpg_pool import Options
+
+class Wrong:
+    def __init__(self, right):
+        self._right = right
+
+    async def get_user(self, user_id):
+        return {**await self._right.get_user(user_id), "email": "somebody@example.org"}
+
+@asynccontextmanager
+async def connect(dsn, options):
+    async with asyncpg_pool.connect(dsn, options) as right:
+        yield Wrong(right)
+"""
+
 
 def test_a_run_without_one_valid_cell_ends_in_3(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
@@ -211,3 +229,24 @@ def test_a_run_without_one_valid_cell_ends_in_3(tmp_path: Path) -> None:
     assert found.run.process.returncode == 3
     (cell,) = found.rows()
     assert cell["outcome"] == "failed"
+
+
+def test_stacks_that_cannot_connect_all_at_once_take_turns_and_must_answer_alike(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "wrong.py").write_text(WRONG)
+    stacks = [
+        {"name": "odd", "adapter": "pack.wrong"},  # whose turn comes before there is another answer
+        {"name": "asyncpg", "adapter": "asyncpg_pool"},
+        {"name": "psycopg", "adapter": "psycopg_pool"},
+    ]
+    found = measured(tmp_path, stack=stacks, database={"settings": {"max_connections": 10}})
+    cells = {each["stack"]: each for each in found.rows()}
+    for row in found.rows("blocks.csv"):
+        assert row["schedule"] == "sequential"
+        assert (row["reason"].startswith("same_answer: /users/1")) == (row["stack"] == "odd")
+    assert (cells["odd"]["outcome"], cells["odd"]["rps"]) == ("invalid", "")
+    for name in ("asyncpg", "psycopg"):
+        as_measured(cells[name])
+        assert "sequential" in cells[name]["flags"].split("; ")
