@@ -5,7 +5,7 @@ See https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -17,14 +17,18 @@ MOST_BYTES = 2**20
 CUT = "Cut here: GitHub shows no more than 1 MiB of a step."
 
 
-def append(markdown: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Append `markdown` to the step's file, if there is one; return why it could not be."""
+def append(markdown: Callable[[], str], environment: Mapping[str, str] = os.environ) -> str:
+    """Append what `markdown` says to the step's file; return why it could not be.
+
+    Where there is no such file it is not asked: a report takes time.
+    """
     path = environment.get(VARIABLE)
     if not path:
         return ""
     try:
         with Path(path).open("ab") as file:
-            file.write(cut(markdown.rstrip("\n") + "\n\n", MOST_BYTES - file.tell()).encode())
+            text = markdown().rstrip("\n") + "\n\n"
+            file.write(cut(text, MOST_BYTES - file.tell()).encode())
     except OSError as error:
         return f"{path}: the step's summary cannot be written: {error.strerror}"
     return ""

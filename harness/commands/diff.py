@@ -50,7 +50,7 @@ def diff_command(
         click.echo(found.json() if as_json else found.markdown())
     else:
         diff.show(found)
-    summarise(found.markdown())
+    summarise(found.markdown)
     for line in found.failed:
         click.echo(line, err=True)
     return found.exit_code

@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness import preflight
+from harness import environment, preflight
 from harness.claims import judged
 from harness.commands.output import summarise
 from harness.commands.running import with_processes
 from harness.commands.wishes import Wishes
 from harness.database.room import Room
 from harness.errors import INTERRUPTED, BadInput, NothingMeasurable
-from harness.findings import Findings
+from harness.findings import Findings, find
 from harness.matrix import Matrix
 from harness.origin import NOWHERE_ELSE, Origin
 from harness.processes import Processes
@@ -86,6 +86,7 @@ def measure(
             blocks = "nothing was measured"
             if store.observations:
                 blocks = "what is done is there, and --resume goes on with it"
+                summarise(lambda: _so_far(chosen, store))
             click.echo(f"interrupted; {store.folder}: {blocks}", err=True)
             return INTERRUPTED
     return _end(measured, outcome, store.folder, wishes, failing(outcome.findings))
@@ -120,6 +121,13 @@ def _resumed(store: Store, chosen: Matrix, path: Path, origins: Origins) -> Earl
     return earlier
 
 
+def _so_far(interrupted: Matrix, store: Store) -> str:
+    """Return the report of a run that did not get to its end."""
+    path = store.folder / "env.json"
+    described = environment.from_json(path.read_bytes(), str(path))
+    return report(interrupted, find(interrupted, store.observations), described)
+
+
 def _end(
     measured: Matrix, outcome: Outcome, folder: Path, wishes: Wishes, failed: Sequence[str]
 ) -> int:
@@ -130,7 +138,7 @@ def _end(
         click.echo(sentence)
     for claim in judged(measured, outcome.findings):
         click.echo(claim.sentence)
-    summarise(report(measured, outcome.findings, outcome.environment))
+    summarise(lambda: report(measured, outcome.findings, outcome.environment))
     share = outcome.load_s / outcome.wall_s
     click.echo(
         f"{outcome.blocks} blocks in {outcome.wall_s:.0f} s, {share:.0%} of it load; "

@@ -1,5 +1,6 @@
 """Where a command's text goes: a file, stdout, the page of a workflow."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -19,8 +20,11 @@ def write(text: str, output: Path | None) -> None:
         raise BadInput(f"{output}: cannot be written: {error.strerror}") from None
 
 
-def summarise(markdown: str) -> None:
-    """Put `markdown` on the page of the workflow's run, if this is one; no fault if it fails."""
+def summarise(markdown: Callable[[], str]) -> None:
+    """Put what `markdown` says on the page of the workflow's run, if this is one.
+
+    It is no fault if that fails.
+    """
     failure = stepsummary.append(markdown)
     if failure:
         click.echo(failure, err=True)

@@ -35,7 +35,9 @@ def test_an_interrupted_run_keeps_its_finished_blocks_and_ends_in_130(
     start: Start, matrix: Matrix, tmp_path: Path, signals: Sequence[signal.Signals]
 ) -> None:
     folder = tmp_path / "results" / "tiny"
-    run = start(matrix(stack=ONE, run={"max_blocks": 20}))
+    summary = tmp_path / "summary"
+    changed = matrix(stack=ONE, run={"max_blocks": 20})
+    run = start(changed, env={"GITHUB_STEP_SUMMARY": str(summary)})
     run.until(lambda: blocks(folder), "a first block")
     run.until(lambda: run.runs("harness.load.generator"), "load")
     for number in signals:
@@ -46,6 +48,7 @@ def test_an_interrupted_run_keeps_its_finished_blocks_and_ends_in_130(
     assert "Traceback" not in complained
     assert blocks(folder)
     assert (folder / "report.md").read_text().startswith("# tiny")
+    assert summary.read_text() == (folder / "report.md").read_text() + "\n"
     assert run.left() == []
     assert run.folders
     assert not any(each.exists() for each in run.folders)
