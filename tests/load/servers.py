@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import uvloop
@@ -44,6 +45,24 @@ async def serving(handle: Handler) -> AsyncIterator[int]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def observed_together() -> tuple[Callable[[str], Handler], list[int]]:
+    """Return what makes a server, and how many of those had a request in flight at each answer."""
+    in_flight: Counter[str] = Counter()
+    together: list[int] = []
+
+    def handler(name: str) -> Handler:
+        async def respond(head: bytes) -> list[bytes]:
+            in_flight[name] += 1
+            await asyncio.sleep(0.002)
+            together.append(sum(1 for each in in_flight.values() if each))
+            in_flight[name] -= 1
+            return [answer_bytes()]
+
+        return keep_alive(respond)
+
+    return handler, together
 
 
 def keep_alive(respond: Respond) -> Handler:

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -21,7 +20,15 @@ from harness.load.job import Answer, Job, Seat
 from harness.load.process import carry_out
 from harness.load.split import split
 from harness.processes import Processes
-from tests.load.servers import Handler, answer_bytes, job, keep_alive, serving, target
+from tests.load.servers import (
+    Handler,
+    answer_bytes,
+    job,
+    keep_alive,
+    observed_together,
+    serving,
+    target,
+)
 
 
 async def respond_well(head: bytes) -> list[bytes]:
@@ -71,19 +78,7 @@ def test_every_connection_is_opened_once_and_the_answers_of_all_are_counted(
 
 
 def test_no_target_has_load_while_another_drains_in_any_process(processes: Processes) -> None:
-    in_flight: Counter[str] = Counter()
-    together = []
-
-    def handler(name: str) -> Handler:
-        async def respond(head: bytes) -> list[bytes]:
-            in_flight[name] += 1
-            await asyncio.sleep(0.002)
-            together.append(sum(1 for each in in_flight.values() if each))
-            in_flight[name] -= 1
-            return [answer_bytes()]
-
-        return keep_alive(respond)
-
+    handler, together = observed_together()
     make = lambda a, b: job(target(a), target(b), warmup_s=0.1)  # noqa: E731
     carried_out(processes, handler("a"), handler("b"), make=make)
     assert set(together) == {1}

@@ -14,7 +14,15 @@ from harness.load.generator import fire
 from harness.load.job import Answer, Job, TargetAnswer
 from harness.load.lag import LagMeter
 from harness.load.slices import give, real_slice_s
-from tests.load.servers import BODY, Handler, answer_bytes, fired, job, keep_alive, target
+from tests.load.servers import (
+    BODY,
+    answer_bytes,
+    fired,
+    job,
+    keep_alive,
+    observed_together,
+    target,
+)
 
 
 def good(answer: TargetAnswer) -> int:
@@ -312,19 +320,7 @@ def test_bytes_nobody_asked_for_cost_a_connection_but_count_as_no_error() -> Non
 
 
 def test_only_one_target_has_requests_in_flight_at_a_time() -> None:
-    in_flight: Counter[str] = Counter()
-    together = []
-
-    def handler(name: str) -> Handler:
-        async def respond(head: bytes) -> list[bytes]:
-            in_flight[name] += 1
-            await asyncio.sleep(0.002)
-            together.append(sum(1 for each in in_flight.values() if each))
-            in_flight[name] -= 1
-            return [answer_bytes()]
-
-        return keep_alive(respond)
-
+    handler, together = observed_together()
     make = lambda a, b: job(target(a), target(b), warmup_s=0.1)  # noqa: E731
     fired(handler("a"), handler("b"), make=make)
     assert set(together) == {1}
