@@ -1,0 +1,30 @@
+"""Observations -> summaries and comparisons. Pure; SciPy does the quantiles.
+
+The block is the unit of replication: seconds and requests inside one are
+autocorrelated and are never `n` (Kalibera & Jones 2013). Blocks of one setting were
+measured together, so stacks are compared within them: the mean of the logs of the
+blocks' ratios, with a t interval, exponentiated.
+"""
+
+from harness.stats.comparison import compare, comparisons
+from harness.stats.family import holm
+from harness.stats.interval import Interval, log_interval
+from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
+from harness.stats.summary import by_cell, spoken_for, summaries, summarise
+from harness.stats.verdict import blocks_to_go
+
+__all__ = [
+    "MORE_IS_BETTER",
+    "Interval",
+    "blocks_to_go",
+    "by_block",
+    "by_cell",
+    "compare",
+    "comparisons",
+    "holm",
+    "log_interval",
+    "metrics",
+    "spoken_for",
+    "summaries",
+    "summarise",
+]

@@ -1,0 +1,94 @@
+"""An estimate over blocks, and how well it is known."""
+
+import functools
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from harness.thresholds import CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and its 95 % confidence interval; None without two blocks to make one of.
+
+    `middle` is the Hodges-Lehmann estimate of the same thing, which one odd block moves little.
+    """
+
+    mean: float
+    lo: float | None
+    hi: float | None
+    n: int
+    middle: float
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval's length on the log scale: 0.02 is about +-2 %."""
+        if self.lo is None or self.hi is None:
+            return None
+        return math.log(self.hi / self.lo) / 2
+
+    @property
+    def fragile(self) -> bool:
+        """Whether the two estimates differ by more than the interval allows for."""
+        half = self.half_width
+        return half is not None and abs(math.log(self.mean / self.middle)) > half
+
+
+def log_interval(values: Sequence[float]) -> Interval:
+    """Return the geometric mean of `values` (all above zero) with its t interval."""
+    return log_intervals([values])[0]
+
+
+def log_intervals(samples: Sequence[Sequence[float]]) -> list[Interval]:
+    """Return `log_interval` of each of `samples`: those of one size at once, for there are many."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, values in enumerate(samples):
+        places[len(values)].append(place)
+    found = {
+        place: interval
+        for alike in places.values()
+        for place, interval in zip(alike, _intervals([samples[at] for at in alike]), strict=True)
+    }
+    return [found[place] for place in range(len(samples))]
+
+
+def _intervals(samples: Sequence[Sequence[float]]) -> Iterator[Interval]:
+    """Yield the interval of each of `samples`, all of one size."""
+    logs = np.log(samples)
+    means, n = logs.mean(axis=1), len(samples[0])
+    if n < 2:
+        yield from (Interval(mean, None, None, n, mean) for mean in np.exp(means).tolist())
+        return
+    halves = t_quantile(n - 1) * logs.std(axis=1, ddof=1) / math.sqrt(n)
+    ends = (means, means - halves, means + halves, _hodges_lehmann(logs))
+    for mean, lo, hi, middle in np.exp(np.stack(ends, axis=1)).tolist():
+        yield Interval(mean, lo, hi, n, middle)
+
+
+def _hodges_lehmann(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return of each the median of the means of all pairs, each value with itself too (1963)."""
+    first, second = _pairs(samples.shape[1])
+    means = (samples[:, first] + samples[:, second]) / 2
+    # Of lists, for so few values: numpy's median takes ten times as long to begin.
+    return np.array([statistics.median(each) for each in means.tolist()])
+
+
+@functools.cache
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(n)
+
+
+@functools.cache
+def t_quantile(degrees: int) -> float:
+    """Return Student's t at the two-sided confidence level.
+
+    From `scipy.special`: all of `scipy.stats` takes half a second to import, at every start.
+    """
+    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2))
