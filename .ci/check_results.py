@@ -17,7 +17,7 @@ from harness import matrix, plan
 from harness.columns import columns, values
 from harness.matrix import Matrix
 from harness.model import ERROR_CLASSES, Key, Observation, Summary
-from harness.results import store, tables
+from harness.results import parsing, store
 
 FILES = {
     *("blocks.csv", "cells.csv", "env.json", "matrix.toml", "pairs.csv"),
@@ -83,7 +83,7 @@ def complaints(expected: Matrix, folder: Path) -> Iterator[str]:
 def read_cells(folder: Path) -> list[Summary]:
     """Return the rows of `cells.csv`; columns or values that are not the format's raise."""
     text = (folder / "cells.csv").read_text(encoding="utf-8")
-    return tables.parse(Summary, text, "cells.csv") if text.endswith("\n") else []
+    return parsing.parse(Summary, text, "cells.csv") if text.endswith("\n") else []
 
 
 def _planned(expected: Matrix, summaries: list[Summary]) -> Iterator[str]:

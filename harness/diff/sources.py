@@ -12,7 +12,7 @@ from harness.diff import revisions
 from harness.diff.side import Observed, Side, impossible, side
 from harness.errors import BadInput
 from harness.model import Observation
-from harness.results import tables
+from harness.results import parsing
 from harness.results.store import BLOCKS
 
 RESULTS = Path("results")
@@ -185,8 +185,8 @@ def _rows(source: Source, name: str) -> tuple[list[Observed], list[str]]:
     damage: list[str] = []
     try:
         with source.open(name, BLOCKS) as lines:
-            for row in _sound(tables.scan(Observed, Observation, lines, where)):
-                if isinstance(row, tables.Damaged):
+            for row in _sound(parsing.scan(Observed, Observation, lines, where)):
+                if isinstance(row, parsing.Damaged):
                     damage.append(f"{where}: line {row.line}: {row.why}; it is left out")
                 else:
                     rows.append(row)
@@ -201,11 +201,11 @@ def _rows(source: Source, name: str) -> tuple[list[Observed], list[str]]:
 
 
 def _sound(
-    rows: Iterator[Observed | tables.Damaged],
-) -> Iterator[Observed | tables.Damaged]:
+    rows: Iterator[Observed | parsing.Damaged],
+) -> Iterator[Observed | parsing.Damaged]:
     for number, row in enumerate(rows, 2):
-        why = None if isinstance(row, tables.Damaged) else impossible(row)
-        yield row if why is None else tables.Damaged(number, why)
+        why = None if isinstance(row, parsing.Damaged) else impossible(row)
+        yield row if why is None else parsing.Damaged(number, why)
 
 
 def _matrix(source: Source, name: str) -> dict[str, Any]:

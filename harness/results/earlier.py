@@ -11,8 +11,9 @@ from harness import environment, plan
 from harness.errors import BadInput
 from harness.matrix import Matrix
 from harness.model import Observation
-from harness.results import tables
+from harness.results import parsing
 from harness.results.store import BLOCKS
+from harness.uncollected import uncollected
 
 INSTEAD = "start over without --resume"
 
@@ -54,6 +55,7 @@ def read(folder: Path) -> Earlier | None:
     return Earlier(folder, measured, around)
 
 
+@uncollected()
 def blocks(folder: Path, matrix: Matrix) -> Blocks:
     """Return the blocks of `matrix` in `folder`, but for one at the end that is not whole.
 
@@ -62,7 +64,8 @@ def blocks(folder: Path, matrix: Matrix) -> Blocks:
     path = folder / BLOCKS
     rows, damaged = _rows(path)
     cells = {*plan.cells(matrix), *plan.ceilings(matrix)}
-    stray = next((row.key for row in rows if row.key not in cells), None)
+    named = dict.fromkeys(row.key for row in rows)
+    stray = next((key for key in named if key not in cells), None)
     if stray is not None:
         raise BadInput(
             f"{path}: holds {stray.stack} on {stray.endpoint} in {stray.group}, a cell that the "
@@ -83,18 +86,18 @@ def blocks(folder: Path, matrix: Matrix) -> Blocks:
 def _rows(path: Path) -> tuple[list[Observation], int]:
     """Return the rows of `path`, and 1 when its last line is unfinished."""
     rows: list[Observation] = []
-    damaged: list[tables.Damaged] = []
+    damaged: list[parsing.Damaged] = []
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
-            for row in tables.scan(Observation, Observation, lines, str(path)):
-                if isinstance(row, tables.Damaged):
+            for row in parsing.scan(Observation, Observation, lines, str(path)):
+                if isinstance(row, parsing.Damaged):
                     damaged.append(row)
                 else:
                     rows.append(row)
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8 text; {INSTEAD}") from None
     for each in damaged:
-        if each.why != tables.UNFINISHED:
+        if each.why != parsing.UNFINISHED:
             raise BadInput(f"{path}: line {each.line}: {each.why}; {INSTEAD}")
     return rows, len(damaged)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.columns import values
 from harness.errors import BadInput, NothingMeasurable
 from harness.model import Observation, Setting
-from harness.results import tables
+from harness.results import parsing, tables
 
 BLOCKS = "blocks.csv"
 PLOTS = "plots"
@@ -28,6 +28,7 @@ class Store:
         self.folder = folder
         self.observations: list[Observation] = []
         self._by_setting: dict[Setting, list[Observation]] = defaultdict(list)
+        self._blocks: set[tuple[Setting, int]] = set()
         self._size: int | None = None
 
     def of(self, setting: Setting) -> Sequence[Observation]:
@@ -37,7 +38,7 @@ class Store:
     @property
     def blocks(self) -> int:
         """How many blocks there are, of all settings together."""
-        return sum(len({row.block for row in rows}) for rows in self._by_setting.values())
+        return len(self._blocks)
 
     def resume(self, rows: Sequence[Observation], size: int) -> None:
         """Go on after `rows`, which are the first `size` bytes of `blocks.csv`.
@@ -63,7 +64,7 @@ class Store:
             self._size = len(whole.encode())
         else:
             self._size += self._append(tables.lines(flat).encode(), self._size)
-        self._keep(tables.parse(Observation, whole, BLOCKS))
+        self._keep(parsing.parse(Observation, whole, BLOCKS))
 
     def _append(self, lines: bytes, at: int) -> int:
         """Write `lines` behind the first `at` bytes of `blocks.csv`; return their length."""
@@ -79,6 +80,7 @@ class Store:
         self.observations.extend(rows)
         for row in rows:
             self._by_setting[row.key.setting].append(row)
+            self._blocks.add((row.key.setting, row.block))
 
     def publish(self, files: Mapping[str, str]) -> None:
         """Replace `files`, which are all that is computed: plots that are not among them go."""
@@ -141,7 +143,7 @@ def read(folder: Path) -> list[Observation]:
     path = folder / BLOCKS
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
-            observations = list(tables.parsed(Observation, lines, str(path)))
+            observations = list(parsing.parsed(Observation, lines, str(path)))
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8 text") from None
     except OSError as error:

@@ -31,7 +31,7 @@ from harness.model import (
     Summary,
     Work,
 )
-from harness.results import tables
+from harness.results import parsing, tables
 from harness.stats import summarise
 from tests.factories import a_key, an_observation, blocks
 
@@ -140,7 +140,7 @@ def written(rows: list[Observation]) -> str:
 
 
 def read_back(text: str) -> list[Observation]:
-    return tables.parse(Observation, text, "blocks.csv")
+    return parsing.parse(Observation, text, "blocks.csv")
 
 
 @settings(max_examples=40)
@@ -173,10 +173,33 @@ def test_a_last_line_torn_by_a_crash_is_left_out(rows: list[Observation], cut: i
 
 @settings(max_examples=20)
 @given(st.lists(OBSERVATIONS, max_size=3))
-def test_line_by_line_is_the_same(rows: list[Observation]) -> None:
-    text = written(rows)
-    lines = text.splitlines(keepends=True)
-    assert list(tables.scan(Observation, Observation, lines, "x")) == read_back(text)
+def test_lines_that_are_read_together_are_what_each_is_alone(rows: list[Observation]) -> None:
+    heading, *lines = written(rows).splitlines(keepends=True)
+    alone = [read_back(heading + line) for line in lines]
+    assert [[each] for each in read_back(written(rows))] == alone
+
+
+def test_every_line_of_a_long_file_is_read_and_its_damage_named_by_its_number() -> None:
+    heading, line = row_text().splitlines(keepends=True)
+    lines = [line] * (2 * parsing.TOGETHER + 10)
+    lines[parsing.TOGETHER + 5] = "g,1\n"
+    lines[-1] = line.rstrip("\n")
+    found = list(parsing.scan(Observation, Observation, [heading, *lines], "x"))
+    damaged = {at: each for at, each in enumerate(found) if isinstance(each, parsing.Damaged)}
+    assert len(found) == len(lines)
+    assert damaged == {
+        parsing.TOGETHER + 5: parsing.Damaged(
+            parsing.TOGETHER + 7, f"expected {COLUMNS} fields, got 2"
+        ),
+        len(lines) - 1: parsing.Damaged(len(lines) + 1, parsing.UNFINISHED),
+    }
+
+
+def test_a_stray_quote_spoils_its_own_line_alone() -> None:
+    heading, line = row_text().splitlines(keepends=True)
+    lines = [heading, line, f'"{line}', line, f'{line[:-2]}"\n', line]
+    found = list(parsing.scan(Observation, Observation, lines, "x"))
+    assert [isinstance(each, Observation) for each in found] == [True, False, True, False, True]
 
 
 def row_text() -> str:
@@ -195,8 +218,6 @@ def swapped(before: str, after: str) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "its columns are not those of this version of the harness"),
-        ("a,b\n1,2\n", "its columns are not those of this version of the harness"),
         (row_text() + "g,1\n", f"line 3: expected {COLUMNS} fields, got 2"),
         (swapped(",1000,16,", ",x,16,"), "line 2: rps: expected a number, got 'x'"),
         (swapped(",1000,16,", ",nan,16,"), "line 2: rps: expected a finite number, got 'nan'"),
@@ -214,6 +235,22 @@ def test_a_damaged_file_is_refused_by_its_line(text: str, said: str) -> None:
     with pytest.raises(BadInput) as caught:
         read_back(text)
     assert str(caught.value) == f"blocks.csv: {said}"
+
+
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("", "without group, "),
+        ("a,b\n1,2\n", "without group, "),
+        (row_text().replace("group,endpoint", "endpoint,group"), "in another order"),
+        (row_text().replace("rss_rounds\n", "rss_rounds,more\n"), "with more"),
+    ],
+)
+def test_a_table_of_other_columns_is_refused(text: str, how: str) -> None:
+    said = "blocks.csv: its columns are not those of this version of the harness ("
+    with pytest.raises(BadInput) as caught:
+        read_back(text)
+    assert str(caught.value).startswith(said + how)
 
 
 def test_windows_line_ends_are_read_too() -> None:
