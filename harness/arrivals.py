@@ -1,6 +1,6 @@
 """Open-loop figures of a block, and of a cell over its blocks. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -25,13 +25,25 @@ def of_block(answer: TargetAnswer) -> OpenLoopBlock:
     )
 
 
-def together(rows: Sequence[Observation]) -> OpenLoop:
-    """Return the figures of blocks together: percentiles are those of all their requests."""
-    blocks = [row.open_loop for row in rows if row.open_loop.figures.offered_rps is not None]
-    if not blocks:
-        return CLOSED
+def together_each(cells: Sequence[Sequence[Observation]]) -> Iterator[OpenLoop]:
+    """Yield each cell's figures over its blocks: percentiles are those of all their requests."""
+    blocks = [
+        [row.open_loop for row in rows if row.open_loop.figures.offered_rps is not None]
+        for rows in cells
+    ]
     service = _merged(blocks, lambda each: each.service_latencies)
     lags = _merged(blocks, lambda each: each.schedule_lags)
+    return map(_together, cells, blocks, service, lags)
+
+
+def _together(
+    rows: Sequence[Observation],
+    blocks: Sequence[OpenLoopBlock],
+    service: histogram.Counts,
+    lags: histogram.Counts,
+) -> OpenLoop:
+    if not blocks:
+        return CLOSED
     enough = all(row.requests >= P99_MIN_REQUESTS for row in rows)
     return OpenLoop(
         offered_rps=float(np.mean([each.figures.offered_rps for each in blocks])),
@@ -56,6 +68,8 @@ def _packed(values_ns: bytes) -> str:
 
 
 def _merged(
-    blocks: Sequence[OpenLoopBlock], column: Callable[[OpenLoopBlock], str]
-) -> histogram.Counts:
-    return histogram.together([text for each in blocks if (text := column(each))])
+    cells: Sequence[Sequence[OpenLoopBlock]], column: Callable[[OpenLoopBlock], str]
+) -> Iterator[histogram.Counts]:
+    return histogram.together_each(
+        [[text for each in blocks if (text := column(each))] for blocks in cells]
+    )

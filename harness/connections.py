@@ -1,7 +1,7 @@
 """What the connections of a stack did under load: of one block, and of several. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
@@ -35,10 +35,14 @@ def of_block(seen: Seen, waited: Waits | None, split: Sequence[int]) -> Connecti
     )
 
 
-def together(blocks: Sequence[ConnectionsBlock]) -> Connections:
-    """Return what several blocks tell: peaks, waits of all requests, the most uneven split."""
+def together_each(cells: Sequence[Sequence[ConnectionsBlock]]) -> Iterator[Connections]:
+    """Yield what each cell's blocks tell: peaks, waits of all requests, the most uneven split."""
+    waited = waits.together_each([each.pool_waits for each in blocks] for blocks in cells)
+    return map(_together, cells, waited)
+
+
+def _together(blocks: Sequence[ConnectionsBlock], waited: Waits) -> Connections:
     figures = [each.figures for each in blocks]
-    waited = waits.together(each.pool_waits for each in blocks)
     statements: Counter[str] = Counter()
     for text in filter(None, (each.last_statements for each in blocks)):
         statements.update(_decoded(text))

@@ -18,6 +18,7 @@ from harness.naming import names
 from harness.probes import decode
 from harness.slo import Slo
 from harness.stats import Interval
+from harness.uncollected import uncollected
 
 Name = TypeVar("Name")
 Value = TypeVar("Value")
@@ -149,34 +150,54 @@ class Findings:
         return Findings({**self.by_setting, setting: found})
 
 
+@uncollected()
 def find(matrix: Matrix, observations: Iterable[Observation]) -> Findings:
     """Sum up `observations`, of cells of `matrix`, in any order."""
     rows: dict[Setting, dict[Key, list[Observation]]] = defaultdict(dict)
     for key, each in stats.by_cell(observations).items():
         rows[key.setting][key] = each
-    return Findings(
-        {setting: _find(matrix, setting, rows[setting]) for setting in plan.settings(matrix)}
-    )
+    return Findings(_found(matrix, {each: rows[each] for each in plan.settings(matrix)}))
 
 
 def find_in(matrix: Matrix, setting: Setting, observations: Iterable[Observation]) -> Found:
     """Sum up `observations`, of cells of `setting`."""
-    return _find(matrix, setting, stats.by_cell(observations))
+    return _found(matrix, {setting: stats.by_cell(observations)})[setting]
 
 
-def _find(matrix: Matrix, setting: Setting, cells: Mapping[Key, Sequence[Observation]]) -> Found:
+def _found(
+    matrix: Matrix, settings: Mapping[Setting, Mapping[Key, Sequence[Observation]]]
+) -> dict[Setting, Found]:
+    """Sum up the rows of cells, setting by setting; what takes long is done for all at once."""
+    rows = _joined(settings.values())
+    baselines = {each.name: matrix.baseline_of(each) for each in matrix.groups}
+    stacks = [key for each in settings for key in plan.cells_in(matrix, each) if key in rows]
+    summaries = dict(zip(rows, stats.summaries(list(rows.values())), strict=True))
+    pairs: dict[Setting, dict[tuple[Key, Metric], Comparison]] = defaultdict(dict)
+    for pair in stats.comparisons(
+        {key: rows[key] for key in stacks}, lambda key: baselines[key.group], matrix.run.min_blocks
+    ):
+        pairs[pair.key.setting][pair.key, pair.metric] = pair
+    return {
+        setting: _of_setting(matrix, setting, cells, summaries, pairs[setting])
+        for setting, cells in settings.items()
+    }
+
+
+def _of_setting(
+    matrix: Matrix,
+    setting: Setting,
+    cells: Mapping[Key, Sequence[Observation]],
+    summaries: Mapping[Key, Summary],
+    comparisons: Mapping[tuple[Key, Metric], Comparison],
+) -> Found:
     group = matrix.group(setting.group)
     order = [each for each in plan.cells_in(matrix, setting) if each in cells]
     limits = [each for each in plan.ceilings_in(matrix, setting) if each in cells]
-    baseline = matrix.baseline_of(group)
-    pairs = stats.comparisons(
-        {each: cells[each] for each in order}, lambda _: baseline, matrix.run.min_blocks
-    )
     messages = {each: _first_messages(cells[each]) for each in order}
     return Found(
-        summaries=_summaries(order, cells),
-        comparisons={(pair.key, pair.metric): pair for pair in pairs},
-        baseline=baseline,
+        summaries={each: summaries[each] for each in order},
+        comparisons=comparisons,
+        baseline=matrix.baseline_of(group),
         first_errors={each: found for each, found in messages.items() if found},
         twins=[
             Twins(one, other, ratios)
@@ -188,15 +209,9 @@ def _find(matrix: Matrix, setting: Setting, cells: Mapping[Key, Sequence[Observa
         probes={
             each: [decode(row.capacity.capacity_probes) for row in cells[each]] for each in order
         },
-        ceilings=_summaries(limits, cells),
+        ceilings={each: summaries[each] for each in limits},
         rows=cells,
     )
-
-
-def _summaries(
-    keys: Sequence[Key], cells: Mapping[Key, Sequence[Observation]]
-) -> dict[Key, Summary]:
-    return dict(zip(keys, stats.summaries([cells[each] for each in keys]), strict=True))
 
 
 def _first_messages(rows: Sequence[Observation]) -> dict[str, str]:

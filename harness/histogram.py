@@ -24,6 +24,12 @@ BINS = 64 * BINS_PER_OCTAVE
 LONGEST = 7
 """Bytes of a number as `encode` writes it: 49 bits, more than anybody will count."""
 
+MIDDLES_NS = 2 ** ((np.arange(BINS) + 0.5) / BINS_PER_OCTAVE)
+"""What a latency in each bin is taken to be."""
+
+AT_ONCE = 100
+"""Groups of texts, of some ten blocks each as a rule: what is made of them fits a cache."""
+
 DIGITS = string.digits + string.ascii_letters.swapcase() + "!#$%&()*+-;<=>?@^_`{|}~"
 NO_DIGIT = 1 << 32
 """What any other character is worth: a word that has one is larger than 32 bits hold."""
@@ -75,24 +81,31 @@ def together(texts: Sequence[str]) -> Counts:
 
     Raises ValueError when one was made by nothing of the kind.
     """
-    return together_each([texts])[0]
+    return next(together_each([texts]))
 
 
-def together_each(groups: Sequence[Sequence[str]]) -> list[Counts]:
-    """Return what `together` does for each of `groups`.
+def together_each(groups: Sequence[Sequence[str]]) -> Iterator[Counts]:
+    """Yield what `together` returns for each of `groups`.
 
-    All are unpacked at once: byte by byte, a report's hundred thousand would take minutes.
+    Many are unpacked at once: byte by byte, a report's hundred thousand would take minutes.
+    Not all: unpacked they take a hundred times the room.
     """
+    for start in range(0, len(groups), AT_ONCE):
+        yield from _together(groups[start : start + AT_ONCE])
+
+
+def _together(groups: Sequence[Sequence[str]]) -> Iterator[Counts]:
     texts = [text for group in groups for text in group]
     if not texts:
-        return [np.zeros(0, np.int64) for _ in groups]
+        yield from (np.zeros(0, np.int64) for _ in groups)
+        return
     try:
         packed = [zlib.decompress(each) for each in _from_base85(texts)]
     except zlib.error as error:
         raise ValueError(f"not a histogram: {error}") from None
     numbers, ends = _read_varints(packed)
     bounds = zip([0, *ends], ends, strict=False)
-    return [_sum(numbers, list(islice(bounds, len(group)))) for group in groups]
+    yield from (_sum(numbers, list(islice(bounds, len(group)))) for group in groups)
 
 
 def _sum(numbers: Counts, bounds: Iterable[tuple[int, int]]) -> Counts:

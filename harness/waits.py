@@ -4,7 +4,7 @@ The counts of all workers of a stack are read before and after its load, and wha
 between is kept in the bins of `harness.histogram`, whose own are finer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,7 @@ class Waits:
         number = int(self.counts.sum())
         if not number:
             return None
-        middles_ns = 2 ** ((np.arange(len(self.counts)) + 0.5) / histogram.BINS_PER_OCTAVE)
-        return float(self.counts @ middles_ns) / number / 1e6
+        return float(self.counts @ histogram.MIDDLES_NS[: len(self.counts)]) / number / 1e6
 
     @property
     def p99_ms(self) -> float | None:
@@ -56,6 +55,6 @@ def between(before: NDArray[np.int64] | None, after: NDArray[np.int64] | None) -
     return Waits(counts)
 
 
-def together(texts: Iterable[str]) -> Waits:
-    """Return the waits of several blocks, each as `histogram.encode` wrote it."""
-    return Waits(histogram.together([text for text in texts if text]))
+def together_each(cells: Iterable[Iterable[str]]) -> Iterator[Waits]:
+    """Yield each cell's waits over its blocks, each as `histogram.encode` wrote it or empty."""
+    return map(Waits, histogram.together_each([list(filter(None, texts)) for texts in cells]))

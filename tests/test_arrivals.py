@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness import stats
-from harness.arrivals import CLOSED, fell_behind, together
+from harness.arrivals import CLOSED, fell_behind, together_each
 from harness.findings import find, find_in, precise
 from harness.model import Comparison, Latency, Observation, OpenLoop, OpenLoopBlock
 from harness.results.markdown import report
@@ -48,15 +48,14 @@ def compared(rows: Sequence[Observation]) -> dict[str, Comparison]:
 
 
 def test_closed_loops_together_have_no_figures_of_a_schedule() -> None:
-    assert together([an_observation()]) == CLOSED
-    assert together([]) == CLOSED
+    assert list(together_each([[an_observation()], []])) == [CLOSED, CLOSED]
 
 
 def test_percentiles_over_blocks_are_those_of_all_requests_and_counts_are_summed() -> None:
     # Both p50s are far from 10 ms, and so is their mean from what most requests had.
     one = block(1, [1.0] * 900, [0.1] * 900)
     other = block(2, [100.0] * 100, [5.0] * 100)
-    found = together([one, other])
+    (found,) = together_each([[one, other]])
     assert found.service_p50_ms == pytest.approx(1.0, rel=0.005)
     assert found.service_p99_ms == pytest.approx(100.0, rel=0.005)
     assert found.schedule_lag_p99_ms == pytest.approx(5.0, rel=0.005)
@@ -66,7 +65,8 @@ def test_percentiles_over_blocks_are_those_of_all_requests_and_counts_are_summed
 
 def test_service_p99_is_blank_when_a_block_had_few_requests() -> None:
     rows = [block(1, [1.0], [0.1]), an_observation(BASE, 2, requests=999)]
-    assert together(rows).service_p99_ms is None
+    (found,) = together_each([rows])
+    assert found.service_p99_ms is None
 
 
 @pytest.mark.parametrize(

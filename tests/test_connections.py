@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness import histogram
-from harness.connections import of_block, together
+from harness.connections import of_block, together_each
 from harness.database.sampling import Seen, kind_of
 from harness.model import Connections, ConnectionsBlock
 from harness.waits import Waits
@@ -42,13 +42,13 @@ def test_several_blocks_have_the_peak_of_all_and_the_statements_of_all() -> None
         Waits(histogram.counts(np.full(100, 2_000_000))),
         (10, 6),
     )
-    found = together([one, other, ConnectionsBlock()])
+    found, none = together_each([[one, other, ConnectionsBlock()], []])
     assert (found.connections_active, found.connections_idle) == (5, 9)
     assert found.connections_idle_in_transaction == 0
     assert found.last_statement == "COMMIT; SELECT"
     assert found.worker_split == "10/6"
     assert found.pool_wait_mean_ms == pytest.approx(2, rel=0.01)
-    assert together([]) == Connections()
+    assert none == Connections()
 
 
 @pytest.mark.parametrize(

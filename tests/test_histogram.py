@@ -57,6 +57,13 @@ def test_a_block_of_ten_thousand_takes_about_a_kilobyte() -> None:
     assert len(histogram.encode(histogram.counts(latencies_ns))) < 1500
 
 
+def test_groups_beyond_those_unpacked_at_once_are_what_each_is_alone() -> None:
+    groups = [[histogram.encode(of([1 + 50 * each]))] * (each % 3) for each in range(250)]
+    alone = [histogram.together(each).tolist() for each in groups]
+    assert len(groups) > 2 * histogram.AT_ONCE
+    assert [each.tolist() for each in histogram.together_each(groups)] == alone
+
+
 @given(st.binary())
 def test_base_85_is_that_of_the_standard_library(content: bytes) -> None:
     packed = zlib.compress(content)

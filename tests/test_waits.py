@@ -34,7 +34,8 @@ def test_what_was_not_counted_is_none_and_no_zero(tmp_path: Path) -> None:
     assert waits.read([tmp_path / "missing"]) is None
     assert waits.between(some, some) is None
     assert waits.between(None, some) is None
-    assert (waits.together([]).mean_ms, waits.together([""]).p99_ms) == (None, None)
+    assert [each.mean_ms for each in waits.together_each([[], [""]])] == [None, None]
+    assert [each.p99_ms for each in waits.together_each([[], [""]])] == [None, None]
 
 
 def test_waits_of_several_blocks_are_put_together() -> None:
@@ -42,6 +43,6 @@ def test_waits_of_several_blocks_are_put_together() -> None:
         histogram.encode(histogram.counts(np.full(count, wait_ns)))
         for count, wait_ns in ((99, 1_000_000), (101, 2_000_000))
     ]
-    found = waits.together(texts)
+    (found,) = waits.together_each([texts])
     assert found.mean_ms == pytest.approx(1.505, rel=0.01)
     assert found.p99_ms == pytest.approx(2, rel=0.01)

@@ -38,7 +38,8 @@ def findings(folder: Path) -> tuple[Matrix, Findings]:
     observations = store.read(folder)
     measured = matrix.read(folder / "matrix.toml")
     cells = {*plan.cells(measured), *plan.ceilings(measured)}
-    stray = next((row.key for row in observations if row.key not in cells), None)
+    named = dict.fromkeys(row.key for row in observations)
+    stray = next((key for key in named if key not in cells), None)
     if stray is not None:
         raise BadInput(
             f"{folder / store.BLOCKS}: holds {stray.stack} on {stray.endpoint} in {stray.group}, "

@@ -9,12 +9,14 @@ from typing import Any
 
 from harness import arrivals, connections, growth, histogram
 from harness.model import (
+    Connections,
     Cost,
     Distance,
     Errors,
     Key,
     Latency,
     Observation,
+    OpenLoop,
     Pooler,
     Summary,
     Wire,
@@ -49,11 +51,19 @@ def summarise(rows: Sequence[Observation]) -> Summary:
 def summaries(cells: Sequence[Sequence[Observation]]) -> list[Summary]:
     """Return the summary of each cell; what takes long is done for all of them at once."""
     good = [[row for row in rows if row.outcome == "ok"] for rows in cells]
-    totals = histogram.together_each(
-        [[row.latencies for row in rows if row.latencies] for rows in good]
+    return list(
+        map(
+            _summary,
+            cells,
+            good,
+            rates([[row.rps for row in rows if row.rps is not None] for rows in good]),
+            histogram.together_each(
+                [[row.latencies for row in rows if row.latencies] for rows in good]
+            ),
+            arrivals.together_each(good),
+            connections.together_each([[row.connections for row in rows] for rows in good]),
+        )
     )
-    known = rates([[row.rps for row in rows if row.rps is not None] for rows in good])
-    return list(map(_summary, cells, good, known, totals))
 
 
 def _summary(
@@ -61,6 +71,8 @@ def _summary(
     good: Sequence[Observation],
     rate: Interval | None,
     latencies: histogram.Counts,
+    open_loop: OpenLoop,
+    connections: Connections,
 ) -> Summary:
     seen = spoken_for(rows)
     errors = _sum_errors(row.by_class for row in seen)
@@ -81,7 +93,7 @@ def _summary(
         littles_law=_mean(row.littles_law for row in good),
         outcome="ok" if good else rows[-1].outcome,
         flags=flags(rows),
-        open_loop=arrivals.together(good),
+        open_loop=open_loop,
         capacity=capacity([row.capacity for row in good]),
         distance=Distance(
             _mean(row.distance.rtt_measured_ms for row in good),
@@ -89,7 +101,7 @@ def _summary(
         ),
         wire=Wire(_mean(row.wire.round_trips for row in rows)),
         pooler=Pooler(_mean(row.pooler.via_cpu_us for row in good)),
-        connections=connections.together([row.connections for row in good]),
+        connections=connections,
         memory=growth.together([row.memory.figures for row in good]),
     )
 
