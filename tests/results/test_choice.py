@@ -14,7 +14,7 @@ from harness.model import Latency, Observation
 from harness.observation import unmeasured
 from harness.results.page import choice as choosing
 from harness.results.page.choice import Scope, choice
-from harness.results.page.paired import paired, together
+from harness.results.page.paired import Floats, Paired, paired, together
 from tests.factories import (
     a_cost,
     a_key,
@@ -214,9 +214,14 @@ def test_a_stack_alone_leaves_nothing_to_choose() -> None:
 rates = st.floats(1.0, 1e5)
 
 
+def pairs(logs: Floats) -> Paired:
+    (found,) = paired([logs])
+    return found
+
+
 @given(st.lists(st.tuples(rates, rates), min_size=1, max_size=6))
 def test_a_pair_has_the_interval_of_the_tables(blocks: list[tuple[float, float]]) -> None:
-    found = paired(np.log(np.array(blocks, float).T[:, :, None]))
+    found = pairs(np.log(np.array(blocks, float).T[:, :, None]))
     expected = stats.log_interval([one / other for one, other in blocks])
     assert found.logs[0, 0] == pytest.approx(np.log(expected.mean), abs=1e-9)
     if expected.half_width is None:
@@ -233,13 +238,21 @@ def test_blocks_that_one_side_lacks_do_not_count(
     logs = np.log(np.array(blocks, float).T[:, :, None])
     logs[data.draw(st.integers(0, 1)), missing] = np.nan
     fewer = np.log(np.array(blocks[:missing] + blocks[missing + 1 :], float).T[:, :, None])
-    np.testing.assert_allclose(paired(logs).logs, paired(fewer).logs, atol=1e-9)
-    np.testing.assert_allclose(paired(logs).halves, paired(fewer).halves, atol=1e-9)
+    np.testing.assert_allclose(pairs(logs).logs, pairs(fewer).logs, atol=1e-9)
+    np.testing.assert_allclose(pairs(logs).halves, pairs(fewer).halves, atol=1e-9)
+
+
+def test_settings_of_several_shapes_are_each_what_it_is_alone() -> None:
+    source = np.random.default_rng(1)
+    settings = [source.normal(0, 1, shape) for shape in ((3, 8, 2), (2, 8, 2), (3, 8, 2))]
+    for found, logs in zip(paired(settings), settings, strict=True):
+        np.testing.assert_array_equal(found.logs, pairs(logs).logs)
+        np.testing.assert_array_equal(found.halves, pairs(logs).halves)
 
 
 def test_settings_together_have_the_mean_of_their_ratios_and_a_narrower_interval() -> None:
     source = np.random.default_rng(1)
-    settings = [paired(source.normal(0, 1, (2, 8, 1))) for _ in range(4)]
+    settings = paired([source.normal(0, 1, (2, 8, 1)) for _ in range(4)])
     whole = together(settings)
     assert whole.logs[0, 0] == pytest.approx(np.mean([each.logs[0, 0] for each in settings]))
     assert whole.halves[0, 0] == pytest.approx(

@@ -7,6 +7,7 @@ beyond that margin on the other side. What overlaps both is unclear, and dominat
 No correction is made for the number of pairs: a domination needs every objective at once.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,10 +98,12 @@ def choice(matrix: Matrix, found: Findings) -> Choice:
     cells = {each: here for each in found.settings if len(here := found.of(each)) > 1}
     wanted = list(_wanted(found, cells))
     held = _that_fit([math.comb(len(cells[settings[0]]), 2) for settings in wanted])
-    pairs = {s: _paired(found, s, cells[s]) for settings in wanted[:held] for s in settings}
+    settings = list(dict.fromkeys(itertools.chain(*wanted[:held])))
+    logs = [objectives.logs(_rows(found, cells[s]), objectives.of(found, s)) for s in settings]
+    pairs = dict(zip(settings, paired(logs), strict=True))
     scopes = (
-        _scope(matrix, found, settings, [cells[each] for each in settings], pairs)
-        for settings in wanted[:held]
+        _scope(matrix, found, each, [cells[setting] for setting in each], pairs)
+        for each in wanted[:held]
     )
     return Choice(tuple(scopes), len(wanted) - held)
 
@@ -122,10 +125,6 @@ def _wanted(
 
 def _that_fit(sizes: Sequence[int]) -> int:
     return int(np.searchsorted(np.cumsum(sizes), MOST_CONTESTS, side="right"))
-
-
-def _paired(found: Findings, setting: Setting, cells: Sequence[Summary]) -> Paired:
-    return paired(objectives.logs(_rows(found, cells), objectives.of(found, setting)))
 
 
 def _scope(

@@ -4,7 +4,8 @@ The same interval as `harness.stats.log_interval`, for all pairs and objectives 
 a page may hold ten thousand pairs.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,18 +32,36 @@ class Paired:
     blocks: NDArray[np.intp]
 
 
-def paired(logs: Floats) -> Paired:
-    """Compare `logs`: stacks x blocks x objectives, NaN where a stack has no number."""
-    first, second = np.triu_indices(len(logs), 1)
-    differences = logs[first] - logs[second]
+def paired(settings: Sequence[Floats]) -> list[Paired]:
+    """Compare the stacks of each setting: those of one shape at once, for there are many.
+
+    A setting is stacks x blocks x objectives, as logs, NaN where a stack has no number.
+    """
+    places: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, logs in enumerate(settings):
+        places[logs.shape].append(place)
+    found = {
+        place: each
+        for alike in places.values()
+        for place, each in zip(alike, _paired([settings[at] for at in alike]), strict=True)
+    }
+    return [found[place] for place in range(len(settings))]
+
+
+def _paired(settings: Sequence[Floats]) -> Iterator[Paired]:
+    """Yield the pairs of each of `settings`, all of one shape."""
+    first, second = np.triu_indices(len(settings[0]), 1)
+    logs = np.stack(settings)
+    differences = logs[:, first] - logs[:, second]
     known = ~np.isnan(differences)
-    blocks = known.sum(axis=1)
+    blocks = known.sum(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = np.where(known, differences, 0.0).sum(axis=1) / blocks
-        deviations = np.where(known, differences - means[:, None, :], 0.0)
-        errors = np.sqrt((deviations**2).sum(axis=1) / (blocks - 1) / blocks)
+        means = np.where(known, differences, 0.0).sum(axis=2) / blocks
+        deviations = np.where(known, differences - means[:, :, None, :], 0.0)
+        errors = np.sqrt((deviations**2).sum(axis=2) / (blocks - 1) / blocks)
         halves = special.stdtrit(blocks - 1.0, (1 + CONFIDENCE) / 2) * errors
-    return Paired(first, second, means, np.where(blocks > 1, halves, np.nan), blocks)
+    for each in zip(means, np.where(blocks > 1, halves, np.nan), blocks, strict=True):
+        yield Paired(first, second, *each)
 
 
 def together(settings: Sequence[Paired]) -> Paired:
