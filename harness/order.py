@@ -4,6 +4,7 @@ Nothing is remembered but the observations, so a run that was interrupted goes o
 order that it would have had.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from harness import plan
@@ -42,8 +43,11 @@ def passes(rows: Sequence[Observation], repeat: bool) -> tuple[int, bool]:
     A block after a disturbed one is what that was owed, and is owed nothing itself. Unless
     disturbed blocks are to `repeat`, none is owed anything.
     """
+    blocks: dict[int, list[Observation]] = defaultdict(list)
+    for row in rows:
+        blocks[row.block].append(row)
     count, owed = 0, False
-    for block in sorted({row.block for row in rows}):
+    for block in sorted(blocks):
         count += not owed
-        owed = repeat and not owed and disturbed([row for row in rows if row.block == block])
+        owed = repeat and not owed and disturbed(blocks[block])
     return count, owed

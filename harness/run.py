@@ -13,6 +13,7 @@ from harness.checks import checked
 from harness.findings import Findings, find, find_in, precise
 from harness.idle import awake
 from harness.matrix import Matrix
+from harness.model import Observation, Setting
 from harness.naming import setting_text
 from harness.origin import NOWHERE_ELSE, Origin
 from harness.processes import Processes
@@ -22,6 +23,7 @@ from harness.results.earlier import Earlier
 from harness.results.resolved import to_toml
 from harness.results.store import Store
 from harness.roundtrips import RoundTrips
+from harness.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,7 @@ async def run(
             if earlier is not None:
                 resume.require_same(earlier, described, matrix, path)
             fixed = {"env.json": environment.to_json(described), "matrix.toml": toml}
-            try:
-                return await _measure(bench, store, progress, described, fixed, began)
-            finally:
-                _conclude(matrix, store, described, fixed)
+            return await _measure(bench, store, progress, described, fixed, began)
 
 
 async def _measure(
@@ -89,43 +88,47 @@ async def _measure(
 ) -> Outcome:
     """Walk the plan, one block after another, until a reason to stop."""
     matrix = bench.matrix
-    budget, trips = Budget(matrix, began), RoundTrips(bench)
+    budget, trips, upkeep = Budget(matrix, began), RoundTrips(bench), Upkeep()
     found, blocks, why = find(matrix, store.observations), 0, "every setting had its most blocks"
-    for setting in order.blocks(matrix, store):
-        if not budget.allows(setting):
-            why = "the budget was spent"
-            break
-        progress.beginning(
-            setting_text(setting, plan.settings(matrix)), budget.standing(store.blocks + 1, setting)
-        )
-        await trips.count(setting)
-        with budget.spending(setting):
-            number = 1 + max((row.block for row in store.of(setting)), default=0)
-            count = generators.processes(
-                matrix.run.load,
-                setting,
-                store.of(setting),
-                affinity.load_cpus(bench.places),
-                searching=matrix.group(setting.group).slo is not None,
+    try:
+        for setting in order.blocks(matrix, store):
+            if not budget.allows(setting):
+                why = "the budget was spent"
+                break
+            progress.beginning(
+                setting_text(setting, plan.settings(matrix)),
+                budget.standing(store.blocks + 1, setting),
             )
-            rows = [checked(row) for row in await block.measure(bench, setting, number, count)]
-        rows = trips.credited(setting, rows)
-        budget.loaded(rows)
-        store.record(rows, fixed)
-        found = found.having(setting, find_in(matrix, setting, store.of(setting)))
-        blocks += 1
-        store.publish({**fixed, **render.files(matrix, found, described)})
-        progress.found(found, setting)
-    else:
-        if all(precise(matrix, each) for each in found.by_setting.values()):
-            why = "every ratio is as precise as asked"
+            await trips.count(setting)
+            with budget.spending(setting):
+                rows = await _block(bench, store, setting)
+            rows = trips.credited(setting, rows)
+            budget.loaded(rows)
+            store.record(rows, fixed)
+            found = found.having(setting, find_in(matrix, setting, store.of(setting)))
+            blocks += 1
+            if upkeep.due:
+                with upkeep.spending():
+                    store.publish({**fixed, **render.files(matrix, found, described)})
+            progress.found(found, setting)
+        else:
+            if all(precise(matrix, each) for each in found.by_setting.values()):
+                why = "every ratio is as precise as asked"
+    finally:
+        if store.observations:  # with the plots: to draw them after each block takes too long
+            store.publish({**fixed, **render.files(matrix, found, described, draw=True)})
     return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why, described)
 
 
-def _conclude(
-    matrix: Matrix, store: Store, described: Mapping[str, Any], fixed: Mapping[str, str]
-) -> None:
-    """Write everything once more, with the plots: to draw them after each block takes too long."""
-    if store.observations:
-        found = find(matrix, store.observations)
-        store.publish({**fixed, **render.files(matrix, found, described, draw=True)})
+async def _block(bench: Bench, store: Store, setting: Setting) -> list[Observation]:
+    """Measure the next block of `setting`."""
+    matrix = bench.matrix
+    number = 1 + max((row.block for row in store.of(setting)), default=0)
+    count = generators.processes(
+        matrix.run.load,
+        setting,
+        store.of(setting),
+        affinity.load_cpus(bench.places),
+        searching=matrix.group(setting.group).slo is not None,
+    )
+    return [checked(row) for row in await block.measure(bench, setting, number, count)]
