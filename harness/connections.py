@@ -1,5 +1,6 @@
 """What the connections of a stack did under load: of one block, and of several. Pure."""
 
+import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,6 +11,9 @@ from harness.database.sampling import Seen
 from harness.model import Connections, ConnectionsBlock
 from harness.waits import Waits
 
+_seen = operator.attrgetter(
+    "connections_active", "connections_idle", "connections_idle_in_transaction", "worker_split"
+)
 OFTEN = 0.1
 """A last statement is named when at least this share of the idle connections had it."""
 
@@ -42,20 +46,23 @@ def together_each(cells: Sequence[Sequence[ConnectionsBlock]]) -> Iterator[Conne
 
 
 def _together(blocks: Sequence[ConnectionsBlock], waited: Waits) -> Connections:
-    figures = [each.figures for each in blocks]
+    if not blocks:
+        return Connections()
     statements: Counter[str] = Counter()
-    for text in filter(None, (each.last_statements for each in blocks)):
-        statements.update(_decoded(text))
+    for text, often in Counter(each.last_statements for each in blocks).items():
+        for name, count in _decoded(text).items():
+            statements[name] += often * count
+    active, idle, in_transaction, splits = zip(
+        *(_seen(each.figures) for each in blocks), strict=True
+    )
     return Connections(
-        connections_active=_most([each.connections_active for each in figures]),
-        connections_idle=_most([each.connections_idle for each in figures]),
-        connections_idle_in_transaction=_most(
-            [each.connections_idle_in_transaction for each in figures]
-        ),
+        connections_active=_most(active),
+        connections_idle=_most(idle),
+        connections_idle_in_transaction=_most(in_transaction),
         last_statement=_often(statements),
         pool_wait_mean_ms=waited.mean_ms,
         pool_wait_p99_ms=waited.p99_ms,
-        worker_split=max((each.worker_split for each in figures), key=_largest, default=""),
+        worker_split=max(dict.fromkeys(splits), key=_largest),
     )
 
 
@@ -66,7 +73,7 @@ def _often(statements: Counter[str]) -> str:
 
 
 def _most(values: Sequence[int | None]) -> int | None:
-    return max((value for value in values if value is not None), default=None)
+    return max([value for value in values if value is not None], default=None)
 
 
 def _largest(split: str) -> int:
@@ -78,8 +85,8 @@ def _encoded(statements: Mapping[str, int]) -> str:
 
 
 def _decoded(text: str) -> Mapping[str, int]:
-    """Undo `_encoded` of some. Raises ValueError for anything else."""
-    found = orjson.loads(text)
+    """Undo `_encoded`. Raises ValueError for anything else."""
+    found = orjson.loads(text or "{}")
     if not isinstance(found, dict) or not all(isinstance(each, int) for each in found.values()):
         raise ValueError("not counts of last statements")
     return found

@@ -169,16 +169,21 @@ def _found(
 ) -> dict[Setting, Found]:
     """Sum up the rows of cells, setting by setting; what takes long is done for all at once."""
     rows = _joined(settings.values())
+    stacks = {
+        setting: [key for key in plan.cells_in(matrix, setting) if key in cells]
+        for setting, cells in settings.items()
+    }
     baselines = {each.name: matrix.baseline_of(each) for each in matrix.groups}
-    stacks = [key for each in settings for key in plan.cells_in(matrix, each) if key in rows]
     summaries = dict(zip(rows, stats.summaries(list(rows.values())), strict=True))
     pairs: dict[Setting, dict[tuple[Key, Metric], Comparison]] = defaultdict(dict)
     for pair in stats.comparisons(
-        {key: rows[key] for key in stacks}, lambda key: baselines[key.group], matrix.run.min_blocks
+        {key: rows[key] for keys in stacks.values() for key in keys},
+        lambda key: baselines[key.group],
+        matrix.run.min_blocks,
     ):
         pairs[pair.key.setting][pair.key, pair.metric] = pair
     return {
-        setting: _of_setting(matrix, setting, cells, summaries, pairs[setting])
+        setting: _of_setting(matrix, setting, stacks[setting], cells, summaries, pairs[setting])
         for setting, cells in settings.items()
     }
 
@@ -186,28 +191,28 @@ def _found(
 def _of_setting(
     matrix: Matrix,
     setting: Setting,
+    stacks: Sequence[Key],
     cells: Mapping[Key, Sequence[Observation]],
     summaries: Mapping[Key, Summary],
     comparisons: Mapping[tuple[Key, Metric], Comparison],
 ) -> Found:
     group = matrix.group(setting.group)
-    order = [each for each in plan.cells_in(matrix, setting) if each in cells]
     limits = [each for each in plan.ceilings_in(matrix, setting) if each in cells]
-    messages = {each: _first_messages(cells[each]) for each in order}
+    messages = {each: _first_messages(cells[each]) for each in stacks}
     return Found(
-        summaries={each: summaries[each] for each in order},
+        summaries={each: summaries[each] for each in stacks},
         comparisons=comparisons,
         baseline=matrix.baseline_of(group),
         first_errors={each: found for each, found in messages.items() if found},
         twins=[
             Twins(one, other, ratios)
-            for one, other in _same(matrix, order)
+            for one, other in _same(matrix, stacks)
             if (ratios := _ratios(cells[other], cells[one]))
         ],
-        machines=noises.of_blocks(row for each in order for row in cells[each]),
+        machines=noises.of_blocks(row for each in stacks for row in cells[each]),
         slo=group.slo,
         probes={
-            each: [decode(row.capacity.capacity_probes) for row in cells[each]] for each in order
+            each: [decode(row.capacity.capacity_probes) for row in cells[each]] for each in stacks
         },
         ceilings={each: summaries[each] for each in limits},
         rows=cells,

@@ -33,7 +33,20 @@ class Key:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.setting, self.stack, self.adapter, self.lane))
+        return hash(
+            (
+                self.group,
+                self.endpoint,
+                self.stack,
+                self.limit,
+                self.concurrency,
+                self.rate,
+                self.pool_size,
+                self.workers,
+                self.rtt_ms,
+                self.options,
+            )
+        )
 
     @cached_property
     def setting(self) -> Setting:

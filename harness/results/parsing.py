@@ -7,7 +7,6 @@ column is then wrong with its only text.
 import csv
 import io
 import math
-import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -102,20 +101,19 @@ def _reader_of_lines(kind: type[Record], header: Sequence[str]) -> Callable[[Tex
 
     Types are looked up here, once: a results folder may have a hundred thousand rows.
     """
-    names = columns(kind)
-    places = [header.index(name) if name in header else len(header) for name in names]
-    pick = operator.itemgetter(*places)
+    places = {name: place for place, name in enumerate(header)}
+    wanted = [places.get(name) for name in columns(kind)]
     build = _builder(kind)
 
     def read(lines: Texts) -> list[Record]:
         if not lines[-1].endswith("\n"):
             raise ValueError(UNFINISHED)
         rows = _split(lines)
-        for row in rows:
-            if len(row) != len(header):
-                raise ValueError(f"expected {len(header)} fields, got {len(row)}")
-            row.append("")  # of a column that is not there
-        return build(list(zip(*map(pick, rows), strict=True)))
+        for count in {len(row) for row in rows}:
+            if count != len(header):
+                raise ValueError(f"expected {len(header)} fields, got {count}")
+        texts, lacking = list(zip(*rows, strict=True)), ("",) * len(rows)
+        return build([lacking if place is None else texts[place] for place in wanted])
 
     return read
 
@@ -176,6 +174,8 @@ def _sharing(
     kept: dict[Texts, Record] = {}
 
     def built(texts: Sequence[Texts]) -> list[Record]:
+        if not ever and 2 * len(set(texts[0])) > len(texts[0]):
+            return build(texts)  # to look for the few that are alike would take as long
         made = kept if ever else {}
         rows = list(zip(*texts, strict=True))
         new = [row for row in dict.fromkeys(rows) if row not in made]
@@ -228,8 +228,8 @@ def _one_of(words: Sequence[str]) -> Callable[[Texts], list[str]]:
 
 
 def _strings(texts: Texts) -> list[str]:
-    known: dict[str, str] = {}
-    return [known.setdefault(text, text) for text in texts]
+    known = dict(zip(texts, texts, strict=True))
+    return list(map(known.__getitem__, texts))  # equal ones are one from here on
 
 
 def _whole(texts: Texts) -> list[int]:

@@ -15,6 +15,9 @@ MOST = 12
 MOST_SWEEPS = 8
 """Of these. The rest is for settings, the first of the matrix."""
 
+MOST_FOR_ONE = 10
+"""Settings for each of which there is room: a few of many hundreds would stand for nothing."""
+
 SWEPT: Mapping[str, str] = {
     "limit": "rows",
     "concurrency": "connections",
@@ -62,7 +65,8 @@ def drawn(matrix: Matrix, found: Findings) -> Pictures:
     from harness.results import plots
 
     sweeps = list(swept(found))[:MOST_SWEEPS]
-    settings = found.settings[: MOST - len(sweeps)]
+    room = MOST - len(sweeps)
+    settings = found.settings[:room] if len(found.settings) <= MOST_FOR_ONE * room else []
     looks = plots.looks(matrix.stacks)
     names = _distinct(
         [f"along-{each.title}" for each in sweeps] + [found.names[each] for each in settings]

@@ -74,15 +74,18 @@ def round_to(value: float | None, places: int) -> float | int | None:
     """
     if not value:
         return value if value is None else 0
-    places = max(places, 1 - math.floor(math.log10(abs(value))))
-    return round(value, places) if places > 0 else int(round(value, places))
+    return _rounded(value, max(places, 1 - math.floor(math.log10(abs(value)))))
 
 
 def significant(value: Any, digits: int = 3) -> Any:
     """Round a float to so many digits, a large one to a whole number; leave all else."""
     if not isinstance(value, float) or value == 0:
         return value
-    return round_to(value, digits - 1 - math.floor(math.log10(abs(value))))
+    return _rounded(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def _rounded(value: float, places: int) -> float | int:
+    return round(value, places) if places > 0 else int(round(value, places))
 
 
 def _text(value: Any) -> str:

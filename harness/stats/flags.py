@@ -1,9 +1,12 @@
 """The doubts about a cell's blocks, told together."""
 
-from collections import defaultdict
+import operator
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.model import Observation
+
+_said = operator.attrgetter("outcome", "flags", "reason")
 
 
 def flags(rows: Sequence[Observation]) -> str:
@@ -11,12 +14,12 @@ def flags(rows: Sequence[Observation]) -> str:
 
     Beside a number, a reason is that of a block left out of it, and says so.
     """
-    counts: dict[str, int] = defaultdict(int)
+    counts: Counter[str] = Counter()
     number = any(row.outcome == "ok" for row in rows)
-    for row in rows:
-        reason = f"{row.outcome}: {row.reason}" if number and row.reason else row.reason
-        for doubt in filter(None, (*row.flags.split("; "), reason)):
-            counts[doubt] += 1
+    for (outcome, doubts, reason), count in Counter(map(_said, rows)).items():
+        why = f"{outcome}: {reason}" if number and reason else reason
+        for doubt in filter(None, (*doubts.split("; "), why)):
+            counts[doubt] += count
     return "; ".join(
         doubt if count == len(rows) else f"{doubt} ({count} of {len(rows)} blocks)"
         for doubt, count in sorted(counts.items())

@@ -21,13 +21,21 @@ from harness.model import (
     Summary,
     Wire,
 )
-from harness.observation import NO_COST
 from harness.stats.flags import flags
 from harness.stats.interval import Interval
 from harness.stats.rate import capacity, rates
 from harness.thresholds import P99_MIN_REQUESTS
 
-_costs = operator.attrgetter(*(each.name for each in fields(Cost)))
+AVERAGED = (
+    *(f"cost.{each.name}" for each in fields(Cost)),
+    "littles_law",
+    "distance.rtt_measured_ms",
+    "distance.rtt_loaded_ms",
+    "pooler.via_cpu_us",
+)
+"""Where an observation has what is the mean over blocks in a summary."""
+
+_averaged = operator.attrgetter(*AVERAGED)
 _by_class = operator.attrgetter(*(each.name for each in fields(Errors)))
 
 
@@ -78,6 +86,7 @@ def _summary(
     errors = _sum_errors(row.by_class for row in seen)
     requests = sum(row.requests for row in good)
     attempts = requests + errors.total
+    *cost, littles_law, rtt_measured_ms, rtt_loaded_ms, via_cpu_us = _means(good)
     return Summary(
         key=rows[0].key,
         blocks=len(good),
@@ -89,18 +98,15 @@ def _summary(
         errors=errors.total,
         error_pct=100 * errors.total / attempts if attempts else None,
         by_class=errors,
-        cost=_cost(good),
-        littles_law=_mean(row.littles_law for row in good),
+        cost=_cost(cost, good),
+        littles_law=littles_law,
         outcome="ok" if good else rows[-1].outcome,
         flags=flags(rows),
         open_loop=open_loop,
         capacity=capacity([row.capacity for row in good]),
-        distance=Distance(
-            _mean(row.distance.rtt_measured_ms for row in good),
-            _mean(row.distance.rtt_loaded_ms for row in good),
-        ),
-        wire=Wire(_mean(row.wire.round_trips for row in rows)),
-        pooler=Pooler(_mean(row.pooler.via_cpu_us for row in good)),
+        distance=Distance(rtt_measured_ms, rtt_loaded_ms),
+        wire=Wire(_mean([row.wire.round_trips for row in rows])),
+        pooler=Pooler(via_cpu_us),
         connections=connections,
         memory=growth.together([row.memory.figures for row in good]),
     )
@@ -124,16 +130,20 @@ def _latency(rows: Sequence[Observation], total: histogram.Counts) -> Latency:
     )
 
 
-def _cost(rows: Sequence[Observation]) -> Cost:
-    columns = zip(*(_costs(row.cost) for row in rows), strict=True)
-    means: Iterable[Any] = map(_mean, columns)
+def _cost(means: Sequence[Any], rows: Sequence[Observation]) -> Cost:
     peaks = [row.cost.rss_peak_mib for row in rows if row.cost.rss_peak_mib is not None]
     opened = [row.cost.connections for row in rows if row.cost.connections is not None]
     return replace(
-        Cost(*means) if rows else NO_COST,
+        Cost(*means),
         rss_peak_mib=max(peaks, default=None),
         connections=max(opened, default=None),
     )
+
+
+def _means(rows: Sequence[Observation]) -> Sequence[Any]:
+    """Return the mean of each of `AVERAGED` over the blocks that have it."""
+    columns = zip(*map(_averaged, rows), strict=True)
+    return [_mean(values) for values in columns] or [None] * len(AVERAGED)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

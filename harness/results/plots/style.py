@@ -47,6 +47,7 @@ SETTINGS: Mapping[Any, Any] = {
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # else it is looked for, by laying out all other text once more
     "axes.labelsize": 7.5,
     "axes.edgecolor": FAINT,
     "axes.spines.top": False,
