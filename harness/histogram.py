@@ -31,13 +31,15 @@ AT_ONCE = 100
 """Groups of texts, of some ten blocks each as a rule: what is made of them fits a cache."""
 
 DIGITS = string.digits + string.ascii_letters.swapcase() + "!#$%&()*+-;<=>?@^_`{|}~"
-NO_DIGIT = 1 << 32
-"""What any other character is worth: a word that has one is larger than 32 bits hold."""
+NO_DIGIT = 255
+"""What any other character is worth: more than a digit."""
 
-VALUE_OF = np.full(256, NO_DIGIT, np.uint64)
+VALUE_OF = np.full(256, NO_DIGIT, np.uint8)
 VALUE_OF[np.frombuffer(DIGITS.encode(), np.uint8)] = np.arange(len(DIGITS))
-PLACES = 85 ** np.arange(4, -1, -1, dtype=np.uint64)
-"""Base 85 as `base64.b85encode` has it: what each character is worth, and where it stands."""
+"""Base 85 as `base64.b85encode` has it: what each character is worth."""
+
+PADDING = ("", "~~~~", "~~~", "~~", "~")
+"""By how many characters a text has beyond whole words of five."""
 
 Counts = NDArray[np.int64]
 """Counts by bin; bin b holds the latencies from `lower_ns(b)` up to `lower_ns(b + 1)`."""
@@ -123,17 +125,18 @@ def _sum(numbers: Counts, bounds: Iterable[tuple[int, int]]) -> Counts:
 
 def _from_base85(texts: Sequence[str]) -> Iterator[bytes]:
     """Yield what `base64.b85decode` makes of each."""
-    padding = [-len(each) % 5 for each in texts]
-    padded = "".join(each + "~" * more for each, more in zip(texts, padding, strict=True))
-    digits = VALUE_OF[np.frombuffer(padded.encode("ascii"), np.uint8)]
-    words = digits.reshape(-1, 5) @ PLACES
-    if (words > 0xFFFFFFFF).any():
+    padded = [each + PADDING[len(each) % 5] for each in texts]
+    digits = VALUE_OF[np.frombuffer("".join(padded).encode("ascii"), np.uint8)].reshape(-1, 5)
+    words = digits[:, 0].astype(np.uint64)
+    for place in range(1, 5):
+        words = words * 85 + digits[:, place]
+    if digits.max(initial=0) == NO_DIGIT or words.max(initial=0) > 0xFFFFFFFF:
         raise ValueError("not a histogram: not in base 85")
     whole = words.astype(">u4").tobytes()
-    end = 0
-    for text, more in zip(texts, padding, strict=True):
-        start, end = end, end + (len(text) + more) // 5 * 4
-        yield whole[start : end - more]
+    start = 0
+    for text in texts:
+        yield whole[start : start + len(text) * 4 // 5]
+        start += (len(text) + 4) // 5 * 4
 
 
 def _varints(numbers: Iterable[int]) -> bytes:

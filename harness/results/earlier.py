@@ -55,7 +55,7 @@ def read(folder: Path) -> Earlier | None:
     return Earlier(folder, measured, around)
 
 
-@uncollected()
+@uncollected(kept=True)
 def blocks(folder: Path, matrix: Matrix) -> Blocks:
     """Return the blocks of `matrix` in `folder`, but for one at the end that is not whole.
 

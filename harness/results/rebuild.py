@@ -17,12 +17,11 @@ def rebuild(folder: Path) -> list[str]:
 
     Raises `BadInput` when the folder is not one of results; then nothing is written.
     """
-    with uncollected():
-        measured, found = findings(folder)
-        try:
-            files = render.files(measured, found, _environment(folder), draw=True)
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"{folder / 'env.json'}: not an environment of a run: {error}") from None
+    measured, found = findings(folder)
+    try:
+        files = render.files(measured, found, _environment(folder), draw=True)
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{folder / 'env.json'}: not an environment of a run: {error}") from None
     with store.opened(folder) as opened:
         opened.publish(files)
     return list(files)
@@ -33,6 +32,7 @@ def export(folder: Path, form: str) -> str:
     return EXPORTS[form](findings(folder)[1])
 
 
+@uncollected(kept=True)
 def findings(folder: Path) -> tuple[Matrix, Findings]:
     """Return the matrix of `folder`, and what its blocks say. Raises `BadInput`."""
     observations = store.read(folder)

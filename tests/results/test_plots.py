@@ -173,6 +173,14 @@ def test_of_many_settings_the_first_are_drawn_and_that_is_said(
     assert "Of 4 settings the first 2 are drawn." in report(matrix, found, ENVIRONMENT, shown)
 
 
+def test_a_few_of_very_many_settings_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MOST", 2)
+    monkeypatch.setattr(pictures, "MOST_FOR_ONE", 3)
+    matrix = the_matrix([1, 2, 3, 4])
+    shown = drawn(matrix, find(matrix, the_observations(matrix)))
+    assert (len(shown.sweeps), len(shown.of), shown.without) == (1, 0, 4)
+
+
 # On disk
 
 
