@@ -28,6 +28,7 @@ import tomli_w
 from harness import affinity, environment, histogram, matrix, observation, plan
 from harness.bench import prepared
 from harness.columns import values
+from harness.idle import awake
 from harness.matrix import Matrix
 from harness.model import (
     Connections,
@@ -207,13 +208,14 @@ def an_observation(
 async def around(measured: Matrix, path: Path, folder: Path) -> str:
     """Return the `env.json` that a run makes here: what is resumed must have been made here."""
     places = affinity.places_of(measured)
-    with watched() as processes:
+    with awake(measured.run.awake) as idle, watched() as processes:
         async with prepared(measured, processes, places, lambda _: None) as bench:
             return environment.to_json(
                 environment.describe(
                     database=bench.facts,
                     embedded=True,
                     places=places,
+                    idle=idle,
                     seed=measured.run.seed,
                     matrix_toml=to_toml(measured),
                     matrix=path,
