@@ -14,7 +14,8 @@ class Stack:
 
     `options` are complete but for what a setting sweeps: the adapter's defaults,
     its lane's preset, and what the matrix gives by hand, the later winning. `via` is what
-    stands between it and the database. `side` is the side of `ab` that serves it, and then
+    stands between it and the database. `by_hand` is how the matrix came to `options`, and no
+    part of what a stack is. `side` is the side of `ab` that serves it, and then
     a part of its name: `asyncpg@HEAD~1`.
     """
 
@@ -23,7 +24,7 @@ class Stack:
     lane: Lane
     options: Mapping[str, object]
     via: Via | None = None
-    by_hand: Mapping[str, object] = field(default_factory=dict)
+    by_hand: Mapping[str, object] = field(default_factory=dict, compare=False)
     side: str | None = None
 
     @property
