@@ -157,6 +157,18 @@ def test_a_block_of_errors_only_lowers_the_rate_and_leaves_no_interval() -> None
     assert found.error_pct == pytest.approx(100 * 7 / 2007)
 
 
+def test_a_cell_without_a_valid_block_failed_as_often_as_it_answered() -> None:
+    row = replace(
+        an_observation(BASE, 1),
+        outcome="invalid",
+        requests=1990,
+        by_class=some_errors(reset=10),
+    )
+    found = stats.summarise([row])
+    assert (found.requests, found.errors) == (0, 10)
+    assert found.error_pct == pytest.approx(0.5)
+
+
 def test_a_measured_block_without_a_request_is_a_rate_of_zero_not_a_gap() -> None:
     found = stats.summarise([replace(errors_only(1), by_class=some_errors())])
     assert (found.outcome, found.rps, found.error_pct) == ("ok", 0.0, None)

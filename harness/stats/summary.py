@@ -84,13 +84,12 @@ def _summary(
 ) -> Summary:
     seen = spoken_for(rows)
     errors = _sum_errors(row.by_class for row in seen)
-    requests = sum(row.requests for row in good)
-    attempts = requests + errors.total
+    attempts = errors.total + sum(row.requests for row in seen)
     *cost, littles_law, rtt_measured_ms, rtt_loaded_ms, via_cpu_us = _means(good)
     return Summary(
         key=rows[0].key,
         blocks=len(good),
-        requests=requests,
+        requests=sum(row.requests for row in good),
         rps=rate.mean if rate else None,
         rps_lo=rate.lo if rate else None,
         rps_hi=rate.hi if rate else None,
