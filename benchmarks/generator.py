@@ -30,6 +30,7 @@ from starlette.requests import Request as Asked
 from starlette.responses import Response
 from starlette.routing import Route
 
+from harness.idle import awake
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Slice, Target
 
@@ -80,7 +81,7 @@ def main() -> None:
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
-    with served():
+    with awake(wanted=True), served():
         start_up_ms = statistics.median(_start_up_ms() for _ in range(3))
         print(f"{pairs} pairs of {SECONDS:g} s, {CONNECTIONS} connections; medians [95 % interval]")
         print(f"start-up of the generator: {start_up_ms:.0f} ms of CPU, in `whole` only")

@@ -31,6 +31,7 @@ from benchmarks.bare import POOL, VARIABLE
 from harness.database.address import Address
 from harness.database.dataset import dataset
 from harness.database.embedded import cluster
+from harness.idle import awake
 from harness.load.http import request_bytes
 from harness.load.job import Job, Target, TargetAnswer
 from harness.load.job import Request as LoadRequest
@@ -125,7 +126,7 @@ def cells(only: str) -> Iterator[tuple[str, str]]:
 async def main(arguments: argparse.Namespace) -> None:
     """Measure every cell and print its line."""
     settings = {"synchronous_commit": "off", "jit": "off"}
-    with watched() as processes:
+    with awake(wanted=True), watched() as processes:
         async with (
             cluster(processes, settings, LOAD_CORE) as (address, _),
             dataset(address, users=100, books=200),
