@@ -112,6 +112,14 @@ def rounds(matrix: Matrix, setting: Setting, block: int, stacks: int) -> list[tu
     return [tuple(source.sample(range(stacks), stacks)) for _ in range(ROUNDS)]
 
 
+def starts(
+    matrix: Matrix, setting: Setting, block: int, stacks: Sequence[Stack]
+) -> list[Stack]:
+    """Return `stacks` in the order in which a block starts their servers, and connects to them."""
+    source = random.Random(f"{matrix.run.seed} starts {setting} {block}")
+    return source.sample(list(stacks), len(stacks))
+
+
 def connections(stack: Stack, setting: Setting) -> int:
     """Return the most connections `stack` may open: workers x (pool + overflow).
 

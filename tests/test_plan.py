@@ -93,6 +93,20 @@ def test_every_round_gives_each_stack_one_slice(stacks: int, seed: int, block: i
     assert all(sorted(order) == list(range(stacks)) for order in rounds)
 
 
+def test_every_stack_is_the_first_to_start_in_its_share_of_the_blocks() -> None:
+    matrix = a_matrix()
+    setting = plan.settings(matrix)[0]
+    stacks = plan.stacks(matrix, setting)
+    orders = [plan.starts(matrix, setting, block, stacks) for block in range(400)]
+    assert all(
+        sorted(each.name for each in order) == sorted(each.name for each in stacks)
+        for order in orders
+    )
+    first = Counter(order[0].name for order in orders)
+    assert all(abs(first[each.name] - 400 / len(stacks)) < 60 for each in stacks)
+    assert plan.starts(matrix, setting, 7, stacks) == orders[7]
+
+
 def test_rounds_are_those_of_their_seed_setting_and_block() -> None:
     matrix = a_matrix(group=[AXES])
     one, other = plan.settings(matrix)[:2]

@@ -32,13 +32,6 @@ class Live:
     rss_idle_mib: float | None
 
 
-async def verified(
-    block: Block, stacks: Sequence[Stack], servers: Sequence[Server | BaseException]
-) -> Mapping[str, Live | Refused]:
-    """Ask every server every request once; keep those that answer alike."""
-    return alike(block, await answered(block, stacks, servers))
-
-
 async def answered(
     block: Block, stacks: Sequence[Stack], servers: Sequence[Server | BaseException]
 ) -> Mapping[str, Live | Refused]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness import plan, work
 from harness.bench import Bench
-from harness.block.answers import Live, Refused, alike, answered, verified
+from harness.block.answers import Live, Refused, alike, answered
 from harness.block.loaded import Loaded, under_load
 from harness.block.replication import Block, application_name, replication, served
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
@@ -131,17 +131,20 @@ async def _batch(bench: Bench, block: Block, stacks: Sequence[Stack]) -> Batch:
 
 async def _batch_at(bench: Bench, block: Block, stacks: Sequence[Stack], place: Place) -> Batch:
     with_server = [stack for stack in stacks if stack != PGBENCH]
+    # Whoever is the first to start and to be connected to may be better off for all of the block.
+    order = plan.starts(bench.matrix, block.setting, block.number, with_server)
     tool = bench.pgbench if PGBENCH in stacks else None
     bench.say(f"starting {len(with_server)} server{'s' * (len(with_server) > 1)}")
     load_average, names = noise.load_average(), [*map(application_name, stacks), PING]
     before = await counters(bench.session, names)
     async with (
         looking(bench.address) as looker,
-        together([served(bench, block, each) for each in with_server]) as servers,
+        together([served(bench, block, each) for each in order]) as servers,
     ):
         bench.say("checking answers")
-        found = await verified(block, with_server, servers)
-        live = [each for each in found.values() if isinstance(each, Live)]
+        asked = await answered(block, order, servers)
+        found = alike(block, {stack.name: asked[stack.name] for stack in with_server})
+        live = [each for stack in order if isinstance(each := found[stack.name], Live)]
         await place.load_begins()
         loaded = await under_load(bench, block, stacks, live, tool, load_average, looker)
         await place.load_ended()
