@@ -30,8 +30,12 @@ PASSWORD = "correct-horse-battery"
 LOOK_EVERY_S = 0.1
 """Looking at processes costs CPU, which a run takes for a neighbour's."""
 
-BY_NOISE = re.compile(r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift|rtt)\b")
-"""Why a busy machine may cost a cell its number: what no test of anything else may fail on."""
+BY_NOISE = re.compile(
+    r"(invalid: )?(littles_law|generator|lag|window|foreign|steal|drift|rtt|rate|schedule)\b"
+)
+"""Why a busy machine may cost a cell its number: what no test of anything else may fail on.
+Not `errors` nor `work`: a machine without time to spare is late, and does no less of what it does.
+"""
 
 OPEN_LOOP = {
     "offered_rps",
@@ -91,7 +95,7 @@ def as_measured(cell: Mapping[str, str]) -> bool:
     if cell["outcome"] != "ok":
         assert cell["outcome"] == "invalid", cell
         flags = [each for each in cell["flags"].split("; ") if each != "sequential"]  # by plan
-        assert all(BY_NOISE.match(each) for each in flags), cell
+        assert [each for each in flags if not BY_NOISE.match(each)] == [], cell
     return cell["outcome"] == "ok"
 
 
