@@ -112,9 +112,7 @@ def rounds(matrix: Matrix, setting: Setting, block: int, stacks: int) -> list[tu
     return [tuple(source.sample(range(stacks), stacks)) for _ in range(ROUNDS)]
 
 
-def starts(
-    matrix: Matrix, setting: Setting, block: int, stacks: Sequence[Stack]
-) -> list[Stack]:
+def starts(matrix: Matrix, setting: Setting, block: int, stacks: Sequence[Stack]) -> list[Stack]:
     """Return `stacks` in the order in which a block starts their servers, and connects to them."""
     source = random.Random(f"{matrix.run.seed} starts {setting} {block}")
     return source.sample(list(stacks), len(stacks))

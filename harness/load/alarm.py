@@ -1,8 +1,9 @@
 """Wakes the event loop at a moment, to within tens of microseconds where the system can.
 
-The loop's own timers are whole milliseconds, longer than many an answer takes. A timer that
-is a file (Linux) is waited for as a socket is. Waiting in a busy loop would be as exact, but
-the database may share the generator's core.
+The loop's own timers are whole milliseconds, longer than many an answer takes. And while one
+is set, every wait for an answer sets one in the kernel and takes it back, which was a twentieth
+of what a request costs the generator. A timer that is a file (Linux) is waited for as a socket
+is. Waiting in a busy loop would be as exact, but the database may share the generator's core.
 """
 
 import asyncio
@@ -30,6 +31,17 @@ def alarm(ring: Callable[[], None]) -> Alarm:
         return FileAlarm(ring)
     except OSError:
         return LoopAlarm(ring)
+
+
+async def sleep(seconds: float) -> None:
+    """Wait as `asyncio.sleep` does, on an alarm."""
+    rung = asyncio.Event()
+    bell = alarm(rung.set)
+    bell.set(time.monotonic_ns() + round(seconds * 1e9))
+    try:
+        await rung.wait()
+    finally:
+        bell.close()
 
 
 class FileAlarm:
@@ -92,7 +104,7 @@ def _timer_file() -> tuple[int, Callable[[int, int], None]]:
     if sys.version_info >= (3, 13):
         flags = os.TFD_NONBLOCK | os.TFD_CLOEXEC
         return os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags), _set_by_os
-    # Here, for it is needed by an open loop only, and takes milliseconds.
+    # Here, for it is needed by Linux with an older Python only.
     from harness.load import timerfd
 
     return timerfd.create(), timerfd.set_once

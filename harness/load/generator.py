@@ -20,6 +20,7 @@ from typing import Any
 import uvloop
 
 from harness.load import crew
+from harness.load.alarm import alarm
 from harness.load.job import Answer, Job, Target, TargetAnswer
 from harness.load.lag import LagMeter
 from harness.load.loader import Clocks, Loader
@@ -158,22 +159,19 @@ def every_s(timeout_s: float) -> float:
 @contextlib.contextmanager
 def ticking(timeout_s: float, calls: Sequence[Callable[[], None]]) -> Iterator[None]:
     """Make `calls` every `every_s(timeout_s)`."""
-    loop = asyncio.get_running_loop()
-    tick_s = every_s(timeout_s)
-
-    timer: asyncio.TimerHandle
+    tick_ns = round(every_s(timeout_s) * 1e9)
 
     def tick() -> None:
-        nonlocal timer
-        timer = loop.call_later(tick_s, tick)
+        bell.set(time.monotonic_ns() + tick_ns)
         for call in calls:
             call()
 
-    timer = loop.call_later(tick_s, tick)
+    bell = alarm(tick)
+    bell.set(time.monotonic_ns() + tick_ns)
     try:
         yield
     finally:
-        timer.cancel()
+        bell.close()
 
 
 @contextlib.contextmanager

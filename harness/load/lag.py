@@ -7,7 +7,7 @@ from array import array
 from typing import Self
 
 TIMER_GRAIN_NS = 2_000_000
-"""The loop's timers are whole milliseconds, rounded at both ends."""
+"""Where timers are the loop's, they are whole milliseconds, rounded at both ends."""
 
 
 class LagMeter:

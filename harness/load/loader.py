@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.load.alarm import sleep
 from harness.load.connection import Connection
 from harness.load.job import Slice, Target, TargetAnswer
 from harness.load.tally import Tally
@@ -104,7 +105,7 @@ class Loader:
         self._record(self._warm_up_ns.append)
         begun_s = time.monotonic()
         self._start()
-        await asyncio.sleep(slice_s)
+        await sleep(slice_s)
         await self._stop(min(self._timeout_s, WARM_UP_DRAIN_S))
         return charged_s(slice_s, time.monotonic() - begun_s)
 
@@ -129,7 +130,7 @@ class Loader:
         )
         late_s = time.monotonic() - begun_s
         window_s = max(slice_s - late_s, LEAST_WINDOW * slice_s)
-        await asyncio.sleep(window_s)
+        await sleep(window_s)
         closing = await self._all_answer_within(slice_s)
         self._record(self._unwanted_ns.append)
         self._keep_slice(opening, closing)
@@ -151,7 +152,7 @@ class Loader:
         )
         begun_s, left_s = time.monotonic(), to_go_s(0.0, 0)
         while left_s > 0:
-            await asyncio.sleep(left_s)
+            await sleep(left_s)
             left_s = to_go_s(time.monotonic() - begun_s, len(self._latencies_ns))
         closing = await self._all_answer_within(limit_s)
         self._record(self._unwanted_ns.append)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from harness.load.alarm import Alarm, alarm
+from harness.load.alarm import Alarm, alarm, sleep
 from harness.load.connection import Connection, ignore
 from harness.load.job import Arrivals, Slice, Target, TargetAnswer
 from harness.load.loader import WARM_UP_DRAIN_S, Clocks, charged_s, little_endian, median
@@ -89,7 +89,7 @@ class OpenLoader:
         for each in self._clients:
             each.connection.record_with(self._warm_up_ns.append)
             each.connection.start()
-        await asyncio.sleep(slice_s)
+        await sleep(slice_s)
         for each in self._clients:
             each.connection.stop()
         try:
@@ -189,7 +189,7 @@ class OpenLoader:
         self._next_ns = next(self._schedule, None)
         self._send_due()
         await self._until_all_free()
-        await asyncio.sleep((begun_ns + length_ns - monotonic_ns()) / 1e9)
+        await sleep((begun_ns + length_ns - monotonic_ns()) / 1e9)
 
     def _send_due(self) -> None:
         """Send what is due by now, and wake again for what is next."""

@@ -1,12 +1,13 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import uvloop
 
-from harness.load.alarm import Alarm, FileAlarm, LoopAlarm, alarm
+from harness.load.alarm import Alarm, FileAlarm, LoopAlarm, alarm, sleep
 
 MS = 1_000_000
 Make = Callable[[Callable[[], None]], Alarm]
@@ -95,3 +96,38 @@ def test_without_timers_that_are_files_the_loops_own_do(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("sys.platform", "darwin")
     assert isinstance(asyncio.run(made()), LoopAlarm)
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.0003, 0.012])
+def test_sleeping_takes_at_least_its_time(run: object, seconds: float) -> None:
+    async def slept_s() -> float:
+        begun_ns = time.monotonic_ns()
+        await asyncio.wait_for(sleep(seconds), 30)
+        return (time.monotonic_ns() - begun_ns) / 1e9
+
+    assert callable(run)
+    assert run(slept_s()) >= seconds
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no timers that are files")
+@pytest.mark.parametrize("run", RUNS)
+def test_a_sleep_that_is_cut_short_leaves_no_timer_open(run: object) -> None:
+    def timers() -> int:
+        return sum("[timerfd]" in str(each.readlink()) for each in descriptors())
+
+    async def cut_short() -> tuple[int, int]:
+        asleep = asyncio.create_task(sleep(1000.0))
+        await asyncio.sleep(0)
+        before = timers()
+        asleep.cancel()
+        await asyncio.wait([asleep])
+        return before, timers()
+
+    assert callable(run)
+    assert run(cut_short()) == (1, 0)
+
+
+def descriptors() -> Iterator[Path]:
+    """Yield those of this process; the one that lists them is gone by then."""
+    return (each for each in list(Path("/proc/self/fd").iterdir()) if each.is_symlink())
