@@ -1,29 +1,35 @@
 """What the load generator costs, beside wrk: CPU per request and requests per second.
 
-Run by hand, as `python benchmarks/generator.py [pairs]`, on Linux with wrk installed. An
-app of fixed bodies is served by Granian on the first core; the generator and wrk load it in
-turn from the second, in random order within each pair, so that both see the same machine.
+Run by hand, as `python -m benchmarks.generator [blocks]` from the root of a checkout, on Linux
+with wrk installed. An app of fixed bodies is served by Granian on the first core; the
+generator's own loader and wrk load it from the second, in turns of 50 ms and in random order:
+wrk is stopped and continued. So both see the same machine, whose speed differs more between
+two turns of seconds than the tools do. A block is a wrk and a set of connections of their own.
 The bodies have the sizes of the harness's own app's, but no database is behind them: it
-would share a core with what is measured here. Prints, and writes nothing.
+would share a core with what is measured. Prints, and writes nothing.
 """
 
+import asyncio
 import contextlib
+import math
 import os
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import orjson
+import uvloop
 from scipy import stats
 from starlette.applications import Starlette
 from starlette.requests import Request as Asked
@@ -31,24 +37,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from harness.idle import awake
+from harness.load.alarm import sleep
+from harness.load.generator import loader, read_clocks, ticking, undisturbed
 from harness.load.http import request_bytes
-from harness.load.job import Answer, Job, Request, Slice, Target
+from harness.load.job import Answer, Job, Request, Slice, Target, TargetAnswer
+from harness.load.slices import give
 
 PORT = 18431
 CONNECTIONS = 16
-SECONDS = 2.0
+SLICE_S = 0.05
+MEASURE_S = 4.0
+ROUNDS = 1000
 APP_CORE, LOAD_CORE = 0, 1
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one tool. `whole_us` is all of the process, start-up included."""
+    """What one tool did in one block."""
 
     rps: float
-    whole_us: float
-    window_us: float
+    cpu_us: float
     p50_ms: float
-    p99_ms: float
+    p90_ms: float
 
 
 def fixed() -> Starlette:
@@ -78,76 +88,133 @@ def bodies() -> dict[str, bytes]:
 
 def main() -> None:
     """Measure, and print a table."""
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
     with awake(wanted=True), served():
         start_up_ms = statistics.median(_start_up_ms() for _ in range(3))
-        print(f"{pairs} pairs of {SECONDS:g} s, {CONNECTIONS} connections; medians [95 % interval]")
-        print(f"start-up of the generator: {start_up_ms:.0f} ms of CPU, in `whole` only")
         print(
-            f"{'path':10} {'ours us':>8} {'whole':>8} {'wrk us':>8} {'CPU ratio':>22} {'req/s':>22}"
-            f" {'p50':>22} {'p99':>22}"
+            f"{blocks} blocks of {MEASURE_S:g} s a tool in turns of {SLICE_S * 1000:g} ms, "
+            f"{CONNECTIONS} connections"
+        )
+        print(f"start-up of the generator: {start_up_ms:.0f} ms of CPU, in nothing below")
+        print("generator over wrk, mean of the blocks [95 % interval]")
+        names = ("CPU", "req/s", "p50", "p90")
+        print(
+            f"{'path':10} {'ours us':>8} {'wrk us':>8}" + "".join(f"{each:>23}" for each in names)
         )
         for path in bodies():
-            print(_row(path, [_pair(path) for _ in range(pairs)]))
+            print(_row(path, [_block(path) for _ in range(blocks)]), flush=True)
         print(_slicing())
 
 
-def _pair(path: str) -> tuple[Run, Run]:
-    tools: list[Callable[[str], Run]] = [run_generator, run_wrk]
-    order = random.sample(range(2), 2)
-    runs = {index: tools[index](path) for index in order}
-    return runs[0], runs[1]
+def _block(path: str) -> tuple[Run, Run]:
+    with _on_core(LOAD_CORE):
+        return uvloop.run(_in_turns(path))
 
 
-def _row(path: str, runs: list[tuple[Run, Run]]) -> str:
-    ours, wrks = zip(*runs, strict=True)
-    cpu = [one.window_us / other.window_us for one, other in runs]
-    rps = [one.rps / other.rps for one, other in runs]
-    p50 = [one.p50_ms / other.p50_ms for one, other in runs]
-    p99 = [one.p99_ms / other.p99_ms for one, other in runs]
-    return (
-        f"{path:10} {statistics.median(run.window_us for run in ours):8.2f} "
-        f"{statistics.median(run.whole_us for run in ours):8.2f} "
-        f"{statistics.median(run.whole_us for run in wrks):8.2f} {_interval(cpu)} {_interval(rps)}"
-        f" {_interval(p50)} {_interval(p99)}"
-    )
+async def _in_turns(path: str) -> tuple[Run, Run]:
+    """Load `path` with the generator and with wrk, slice by slice."""
+    chance = random.Random()
+    job = _job([path], slice_s=SLICE_S, measure_s=MEASURE_S)
+    wrk = Wrk(path)
+    ours = loader(job.targets[0], job, lambda: read_clocks((), None), chance)
+    rounds = [chance.sample((0, 1), 2) for _ in range(ROUNDS)]
+    with undisturbed(), ticking(job.timeout_s, [ours.end_overdue]):
+        await ours.open()
+        await give(rounds, MEASURE_S, SLICE_S, [ours.measure, wrk.measure])
+        await ours.close()
+    return _ours(path, ours.answer()), await asyncio.to_thread(wrk.ended)
 
 
-def _interval(ratios: list[float]) -> str:
-    found = stats.quantile_test(ratios, p=0.5).confidence_interval(0.95)
-    return f"{statistics.median(ratios):6.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def run_generator(path: str) -> Run:
-    """Load `path` with the project's generator, in one slice."""
-    answer, cpu_s = _generator(_job([path], slice_s=SECONDS, measure_s=SECONDS))
-    (target,) = answer.targets
-    (window,) = target.slices
-    if target.errors:
-        sys.exit(f"{path}: {target.messages}")
-    p50_ms, p99_ms = np.percentile(np.frombuffer(target.latencies_ns, "<i8"), [50, 99]) / 1e6
+def _ours(path: str, answer: TargetAnswer) -> Run:
+    if answer.errors:
+        sys.exit(f"{path}: {answer.messages}")
+    requests = sum(each.requests for each in answer.slices)
+    p50_ms, p90_ms = np.percentile(np.frombuffer(answer.latencies_ns, "<i8"), [50, 90]) / 1e6
     return Run(
-        rps=window.requests / (window.window_ns / 1e9),
-        whole_us=cpu_s * 1e6 / window.requests,
-        window_us=(window.load_cpu_ns or 0) / 1e3 / window.requests,
+        rps=requests / sum(each.window_ns for each in answer.slices) * 1e9,
+        cpu_us=sum(each.load_cpu_ns or 0 for each in answer.slices) / 1e3 / requests,
         p50_ms=float(p50_ms),
-        p99_ms=float(p99_ms),
+        p90_ms=float(p90_ms),
     )
 
 
-def run_wrk(path: str) -> Run:
-    """Load `path` with wrk: it has no window of its own, nor a start-up worth a name."""
-    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:g}s", "--latency"]
-    argv += [f"http://127.0.0.1:{PORT}{path}"]
-    said, cpu_s = _run(argv, b"")
-    done = re.search(rb"(\d+) requests in", said)
-    rate = re.search(rb"Requests/sec:\s+([\d.]+)", said)
-    assert done is not None
-    assert rate is not None
-    us = cpu_s * 1e6 / int(done[1])
-    return Run(float(rate[1]), us, us, _latency_ms(said, 50), _latency_ms(said, 99))
+class Wrk:
+    """A wrk that is stopped, but for its slices.
+
+    What it has asked for when it is stopped is answered meanwhile: an answer for each
+    connection that took the server none of wrk's time, and is not counted in its rate. Their
+    latencies are too long, so its highest percentiles are not its own.
+    """
+
+    def __init__(self, path: str) -> None:
+        argv = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d3600s", "--latency"]
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `ended`
+        self._continued_s = time.monotonic()
+        self._process = subprocess.Popen(
+            [*argv, f"http://127.0.0.1:{PORT}{path}"], stdout=self._said
+        )
+        self._process.send_signal(signal.SIGSTOP)
+        self._active_s = 0.0
+        self._slices = 0
+
+    async def measure(self, slice_s: float) -> float:
+        """Let it go for a slice; the seconds of load to charge for it."""
+        self._go()
+        await sleep(slice_s)
+        self._process.send_signal(signal.SIGSTOP)
+        self._active_s += time.monotonic() - self._continued_s
+        self._slices += 1
+        return slice_s
+
+    def ended(self) -> Run:
+        """Let it end, which it does at its next tenth of a second; what it did in all."""
+        self._go()
+        self._process.send_signal(signal.SIGINT)
+        _, status, used = os.wait4(self._process.pid, 0)
+        self._active_s += time.monotonic() - self._continued_s
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._said.seek(0)
+        said = self._said.read()
+        self._said.close()
+        done = re.search(rb"(\d+) requests in", said)
+        assert done is not None
+        assert b"Socket errors" not in said, said
+        requests = int(done[1])
+        return Run(
+            rps=(requests - CONNECTIONS * self._slices) / self._active_s,
+            cpu_us=(used.ru_utime + used.ru_stime) * 1e6 / requests,
+            p50_ms=_latency_ms(said, 50),
+            p90_ms=_latency_ms(said, 90),
+        )
+
+    def _go(self) -> None:
+        self._continued_s = time.monotonic()
+        self._process.send_signal(signal.SIGCONT)
+
+
+def _row(path: str, blocks: Sequence[tuple[Run, Run]]) -> str:
+    ours, wrks = zip(*blocks, strict=True)
+    figures: Sequence[Callable[[Run], float]] = (
+        lambda run: run.cpu_us,
+        lambda run: run.rps,
+        lambda run: run.p50_ms,
+        lambda run: run.p90_ms,
+    )
+    ratios = [[figure(one) / figure(other) for one, other in blocks] for figure in figures]
+    return (
+        f"{path:10} {statistics.median(run.cpu_us for run in ours):8.2f} "
+        f"{statistics.median(run.cpu_us for run in wrks):8.2f} "
+        f"{' '.join(map(_interval, ratios))}"
+    )
+
+
+def _interval(ratios: Sequence[float]) -> str:
+    """Say the mean on the log scale, with its t interval."""
+    found = stats.ttest_1samp(np.log(ratios), 0.0).confidence_interval(0.95)
+    mean = math.exp(statistics.fmean(map(math.log, ratios)))
+    return f"{mean:6.3f} [{math.exp(found.low):.3f}, {math.exp(found.high):.3f}]"
 
 
 def _latency_ms(said: bytes, percent: int) -> float:
@@ -158,7 +225,7 @@ def _latency_ms(said: bytes, percent: int) -> float:
 
 def _slicing() -> str:
     """How much of the time is measured, when slices of 100 ms go round two targets."""
-    job = _job(["/noop", "/users"], slice_s=0.1, measure_s=SECONDS)
+    job = _job(["/noop", "/users"], slice_s=0.1, measure_s=MEASURE_S)
     answer, _ = _generator(job)
     windows = [each for target in answer.targets for each in target.slices]
     opened, closed = min(windows, key=_start), max(windows, key=_start)

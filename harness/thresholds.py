@@ -6,6 +6,11 @@ CONFIDENCE = 0.95
 SAME_WITHIN = 0.03
 """Ratios this close to 1 are a tie: nobody changes a driver for less."""
 
+RATIO_DRIFT = 0.10
+"""Of how far a ratio is from 1, on the log scale: what another hour may do to it. Neighbours on
+the host slow down a stack that runs more code by more, all blocks of a run alike. Runs of one
+commit moved SQLAlchemy's ratio to asyncpg by up to that (docs/validation.md)."""
+
 P99_MIN_REQUESTS = 1_000
 """Per block. Below it fewer than ten answers stand above p99, and it is one slow answer's luck."""
 

@@ -17,7 +17,7 @@ from harness import stats
 from harness.diff.side import MEASURES, Measure, Side
 from harness.diff.welch import Mean, Shift, mean, shift
 from harness.model import Endpoint, Key, Metric, Setting
-from harness.thresholds import CONFIDENCE, MAX_ERROR_PCT, SAME_WITHIN
+from harness.thresholds import CONFIDENCE, MAX_ERROR_PCT, RATIO_DRIFT, SAME_WITHIN
 
 Verdict = Literal["faster", "slower", "same", "unclear", ""]
 
@@ -64,9 +64,9 @@ def judged(changes: Sequence[Change]) -> list[Change]:
         for number, each in enumerate(changes)
         if each.judged and each.shift is not None and (p := each.shift.p) is not None
     ]
-    proven = stats.holm(family, 1 - CONFIDENCE)
+    no_chance = stats.holm(family, 1 - CONFIDENCE)
     return [
-        replace(each, proven=number in proven, verdict=_verdict(each, number in proven))
+        _judged(each, proven=number in no_chance and not _may_be_the_hour(each))
         for number, each in enumerate(changes)
     ]
 
@@ -187,6 +187,18 @@ def _follows(found: Shift, middle: float) -> bool:
     assert half is not None  # it was judged
     moved = abs(found.size) > half and (found.size > 0) == (middle > 0)
     return moved and abs(found.size - middle) <= max(MARGIN, half)
+
+
+def _may_be_the_hour(change: Change) -> bool:
+    """Whether a ratio so far from 1 may change that much between two runs of the same code."""
+    assert change.a is not None
+    assert change.b is not None
+    assert change.shift is not None
+    return abs(change.shift.size) <= RATIO_DRIFT * abs(change.a.value + change.b.value) / 2
+
+
+def _judged(change: Change, *, proven: bool) -> Change:
+    return replace(change, proven=proven, verdict=_verdict(change, proven))
 
 
 def _verdict(change: Change, proven: bool) -> Verdict:

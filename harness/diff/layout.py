@@ -90,8 +90,8 @@ def _answer(difference: Difference, named: Mapping[Setting, str]) -> list[str]:
         lines = [f"Nothing is proven to have changed in {_count(cells, 'cell')}."]
     if unclear:
         lines.append(
-            f"{unclear} of {len(judged)} changes are unclear: with more blocks on both sides "
-            "they would be known."
+            f"{unclear} of {len(judged)} changes are unclear: with more blocks on both sides, or "
+            "both sides in one run (`harness ab`), they would be known."
         )
     return _some(lines)
 

@@ -73,13 +73,15 @@ def simulated(
     blocks: int = 8,
     scatter: float = 0.015,
     machine: float = 1.0,
+    apart: float = 0.05,
 ) -> Side:
     """Return a run whose ratios scatter by `scatter` a block; `factors` make cells faster.
 
     The machine as a whole is `machine` times as fast, and changes by 10 % from block to block.
+    Each stack is faster than the one before it by `apart` times the first.
     """
     source = np.random.default_rng(seed)
-    return a_side(list(_simulated(source, factors or {}, blocks, scatter, machine)))
+    return a_side(list(_simulated(source, factors or {}, blocks, scatter, machine, apart)))
 
 
 def _simulated(
@@ -88,13 +90,20 @@ def _simulated(
     blocks: int,
     scatter: float,
     machine: float,
+    apart: float,
 ) -> Iterator[Observed]:
     for endpoint in ENDPOINTS:
         for block in range(1, blocks + 1):
             speed = machine * np.exp(source.normal(0, 0.1))
-            for number, stack in enumerate(STACKS, 1):
+            for number, stack in enumerate(STACKS):
                 luck = np.exp(source.normal(0, scatter / 2**0.5))
-                rate = 1000.0 * number * speed * luck * factors.get((stack, endpoint), 1.0)
+                rate = (
+                    1000.0
+                    * (1 + number * apart)
+                    * speed
+                    * luck
+                    * factors.get((stack, endpoint), 1.0)
+                )
                 cost = 4e5 / rate * np.exp(source.normal(0, 0.005)) * speed
                 yield observed(
                     cell(stack, endpoint), block, rps=float(rate), app_cpu_us=float(cost)

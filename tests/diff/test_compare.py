@@ -94,6 +94,31 @@ def test_five_per_cent_faster_is_named_and_nothing_else() -> None:
     assert sum(each == {("three", "books_list", "faster")} for each in said) >= 0.9 * len(said)
 
 
+@pytest.mark.parametrize(
+    ("factor", "names"), [(1 / 1.05, set()), (0.85, {("two", "users_list", "slower")})]
+)
+def test_at_three_times_the_baseline_five_per_cent_may_be_the_hour_and_fifteen_are_named(
+    factor: float, names: set[tuple[str, str, str]]
+) -> None:
+    slower = {("two", "users_list"): factor}
+    said = [
+        named(compare(simulated(seed, apart=1.0), simulated(seed + 1, slower, apart=1.0)))
+        for seed in SEEDS
+    ]
+    assert sum(each == names for each in said) >= 0.9 * len(said)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"), [(1.0, "slower"), (1.5, "slower"), (1.6, "unclear"), (0.3, "unclear")]
+)
+def test_what_the_hour_may_do_grows_with_how_far_a_ratio_is_from_one(
+    ratio: float, verdict: str
+) -> None:
+    before = two([ratio * each for each in STEADY])
+    found = only(compare(before, two([0.958 * ratio * each for each in STEADY])), "one")
+    assert (found.verdict, found.proven) == (verdict, verdict == "slower")
+
+
 def test_a_slower_baseline_is_named_and_the_others_are_not_blamed() -> None:
     slower = {(BASE, "users_get"): 1 / 1.05}
     said = [named(compare(simulated(seed), simulated(seed + 1, slower))) for seed in SEEDS]

@@ -87,7 +87,7 @@ def after(**parts: Any) -> Side:
     ]
     return a_side(
         measured(BASE, 1590, SPREAD[::-1]),
-        measured("quick", 4900, rss_end_mib=71.0, rss_peak_mib=72.0),
+        measured("quick", 4300, rss_end_mib=71.0, rss_peak_mib=72.0),
         measured("alike", 3110, SPREAD[::-1]),
         measured("noisy", 1400, WILD),
         errors,
