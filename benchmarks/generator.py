@@ -26,6 +26,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import orjson
@@ -57,8 +58,6 @@ class Run:
 
     rps: float
     cpu_us: float
-    p50_ms: float
-    p90_ms: float
 
 
 def fixed() -> Starlette:
@@ -99,10 +98,7 @@ def main() -> None:
         )
         print(f"start-up of the generator: {start_up_ms:.0f} ms of CPU, in nothing below")
         print("generator over wrk, mean of the blocks [95 % interval]")
-        names = ("CPU", "req/s", "p50", "p90")
-        print(
-            f"{'path':10} {'ours us':>8} {'wrk us':>8}" + "".join(f"{each:>23}" for each in names)
-        )
+        print(f"{'path':10} {'ours us':>8} {'wrk us':>8} {'CPU':>22} {'req/s':>22}")
         for path in bodies():
             print(_row(path, [_block(path) for _ in range(blocks)]), flush=True)
         print(_slicing())
@@ -117,26 +113,22 @@ async def _in_turns(path: str) -> tuple[Run, Run]:
     """Load `path` with the generator and with wrk, slice by slice."""
     chance = random.Random()
     job = _job([path], slice_s=SLICE_S, measure_s=MEASURE_S)
-    wrk = Wrk(path)
     ours = loader(job.targets[0], job, lambda: read_clocks((), None), chance)
     rounds = [chance.sample((0, 1), 2) for _ in range(ROUNDS)]
-    with undisturbed(), ticking(job.timeout_s, [ours.end_overdue]):
+    with Wrk(path) as wrk, undisturbed(), ticking(job.timeout_s, [ours.end_overdue]):
         await ours.open()
         await give(rounds, MEASURE_S, SLICE_S, [ours.measure, wrk.measure])
         await ours.close()
-    return _ours(path, ours.answer()), await asyncio.to_thread(wrk.ended)
+        return _ours(path, ours.answer()), await asyncio.to_thread(wrk.finished)
 
 
 def _ours(path: str, answer: TargetAnswer) -> Run:
     if answer.errors:
         sys.exit(f"{path}: {answer.messages}")
     requests = sum(each.requests for each in answer.slices)
-    p50_ms, p90_ms = np.percentile(np.frombuffer(answer.latencies_ns, "<i8"), [50, 90]) / 1e6
     return Run(
         rps=requests / sum(each.window_ns for each in answer.slices) * 1e9,
         cpu_us=sum(each.load_cpu_ns or 0 for each in answer.slices) / 1e3 / requests,
-        p50_ms=float(p50_ms),
-        p90_ms=float(p90_ms),
     )
 
 
@@ -144,20 +136,27 @@ class Wrk:
     """A wrk that is stopped, but for its slices.
 
     What it has asked for when it is stopped is answered meanwhile: an answer for each
-    connection that took the server none of wrk's time, and is not counted in its rate. Their
-    latencies are too long, so its highest percentiles are not its own.
+    connection that took the server none of wrk's time, and is not counted in its rate. The
+    latencies that it reports have its stops in them, and are of no use.
     """
 
     def __init__(self, path: str) -> None:
-        argv = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d3600s", "--latency"]
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `ended`
+        argv = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d3600s", f"http://127.0.0.1:{PORT}{path}"]
         self._continued_s = time.monotonic()
-        self._process = subprocess.Popen(
-            [*argv, f"http://127.0.0.1:{PORT}{path}"], stdout=self._said
-        )
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE)
         self._process.send_signal(signal.SIGSTOP)
         self._active_s = 0.0
         self._slices = 0
+
+    def __enter__(self) -> Self:
+        """Return it: it is there, and stopped."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, if it has not ended."""
+        if self._process.returncode is None:
+            self._process.kill()
+        self._process.communicate()
 
     async def measure(self, slice_s: float) -> float:
         """Let it go for a slice; the seconds of load to charge for it."""
@@ -168,16 +167,15 @@ class Wrk:
         self._slices += 1
         return slice_s
 
-    def ended(self) -> Run:
+    def finished(self) -> Run:
         """Let it end, which it does at its next tenth of a second; what it did in all."""
         self._go()
         self._process.send_signal(signal.SIGINT)
         _, status, used = os.wait4(self._process.pid, 0)
         self._active_s += time.monotonic() - self._continued_s
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self._said.seek(0)
-        said = self._said.read()
-        self._said.close()
+        assert self._process.stdout is not None
+        said = self._process.stdout.read()
         done = re.search(rb"(\d+) requests in", said)
         assert done is not None
         assert b"Socket errors" not in said, said
@@ -185,8 +183,6 @@ class Wrk:
         return Run(
             rps=(requests - CONNECTIONS * self._slices) / self._active_s,
             cpu_us=(used.ru_utime + used.ru_stime) * 1e6 / requests,
-            p50_ms=_latency_ms(said, 50),
-            p90_ms=_latency_ms(said, 90),
         )
 
     def _go(self) -> None:
@@ -196,17 +192,11 @@ class Wrk:
 
 def _row(path: str, blocks: Sequence[tuple[Run, Run]]) -> str:
     ours, wrks = zip(*blocks, strict=True)
-    figures: Sequence[Callable[[Run], float]] = (
-        lambda run: run.cpu_us,
-        lambda run: run.rps,
-        lambda run: run.p50_ms,
-        lambda run: run.p90_ms,
-    )
-    ratios = [[figure(one) / figure(other) for one, other in blocks] for figure in figures]
+    cpu = [one.cpu_us / other.cpu_us for one, other in blocks]
+    rps = [one.rps / other.rps for one, other in blocks]
     return (
         f"{path:10} {statistics.median(run.cpu_us for run in ours):8.2f} "
-        f"{statistics.median(run.cpu_us for run in wrks):8.2f} "
-        f"{' '.join(map(_interval, ratios))}"
+        f"{statistics.median(run.cpu_us for run in wrks):8.2f} {_interval(cpu)} {_interval(rps)}"
     )
 
 
@@ -215,12 +205,6 @@ def _interval(ratios: Sequence[float]) -> str:
     found = stats.ttest_1samp(np.log(ratios), 0.0).confidence_interval(0.95)
     mean = math.exp(statistics.fmean(map(math.log, ratios)))
     return f"{mean:6.3f} [{math.exp(found.low):.3f}, {math.exp(found.high):.3f}]"
-
-
-def _latency_ms(said: bytes, percent: int) -> float:
-    found = re.search(rb"\b%d%%\s+([\d.]+)(us|ms|s)\b" % percent, said)
-    assert found is not None
-    return float(found[1]) * {b"us": 1e-3, b"ms": 1.0, b"s": 1e3}[found[2]]
 
 
 def _slicing() -> str:
