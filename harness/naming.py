@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.columns import columns, values
+from harness.counted import counted
 from harness.model import Key, Setting
 
 AXES = ("limit", "concurrency", "rate", "pool_size", "workers", "rtt_ms", "options")
@@ -42,14 +43,9 @@ def setting_text(setting: Setting, among: Sequence[Setting]) -> str:
 def said(setting: Setting, axis: str) -> str:
     """Return where `setting` stands on an axis: `16 connections`, `0.5 ms away`."""
     value = getattr(setting, axis)
-    if axis in _NOUNS:
+    if axis in _NOUNS and value is not None:
         return counted(value, _NOUNS[axis])
     return (f"{value:g}" if isinstance(value, float) else str(value)) + _UNITS[axis]
-
-
-def counted(number: int | None, noun: str) -> str:
-    """Return `1 worker`, `2 workers`."""
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def short_name(key: Key) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from harness import plan
 from harness.budget import BLOCK_OVERHEAD_S
+from harness.counted import counted
 from harness.database import room
 from harness.database.address import resolve
 from harness.database.room import Room
@@ -63,10 +64,10 @@ def _time(matrix: Matrix, settings: Sequence[Setting]) -> list[str]:
     one_pass_s = sum(plan.block_s(matrix, each, BLOCK_OVERHEAD_S) for each in settings)
     passes = min(matrix.run.max_blocks, int(matrix.run.budget // max(one_pass_s, 1e-9)))
     said = (
-        f"{cells} cells in {len(settings)} setting{'s' * (len(settings) > 1)}; "
+        f"{counted(cells, 'cell')} in {counted(len(settings), 'setting')}; "
         f"one block of each takes about "
         f"{format_duration(round(one_pass_s))}, so a budget of "
-        f"{format_duration(matrix.run.budget)} gives about {passes} blocks each"
+        f"{format_duration(matrix.run.budget)} gives about {counted(passes, 'block')} each"
     )
     if passes >= matrix.run.min_blocks:
         return [said]
@@ -116,7 +117,7 @@ def _arithmetic(stack: Stack, setting: Setting) -> str:
     """Return how `plan.connections` comes to its number."""
     each = plan.connections(stack, setting) // setting.workers
     overflow = each - setting.pool_size
-    workers = f"{setting.workers} worker{'s' * (setting.workers > 1)}"
+    workers = counted(setting.workers, "worker")
     more = f" + {overflow} of overflow" * (overflow > 0)
     return f"{workers} x (pool of {setting.pool_size}{more})"
 

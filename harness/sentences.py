@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from harness.counted import counted
 from harness.findings import Findings
 from harness.model import Comparison, Setting, Summary
 from harness.thresholds import MAX_ERROR_PCT
@@ -112,7 +113,7 @@ def certainty(found: Findings) -> str:
     unclear = [pair for pair in found.comparisons.values() if pair.verdict == "unclear"]
     parts = [
         f"{len(cells) - len(bad)} of {len(cells)} cells have a number"
-        + (f", from {_span(blocks)} blocks each" if blocks else "")
+        + (f", from {_span(blocks)} each" if blocks else "")
     ]
     if bad:
         names = ", ".join(f"{each.key.stack} on {each.key.endpoint}" for each in bad[:3])
@@ -127,5 +128,6 @@ def certainty(found: Findings) -> str:
     return "Certainty: " + "; ".join(parts) + "."
 
 
-def _span(numbers: Sequence[int]) -> str:
-    return str(min(numbers)) if min(numbers) == max(numbers) else f"{min(numbers)}-{max(numbers)}"
+def _span(blocks: Sequence[int]) -> str:
+    least, most = min(blocks), max(blocks)
+    return counted(most, "block") if least == most else f"{least}-{most} blocks"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ab.pins import Pin, pins
+from harness.counted import counted
 from harness.errors import BadInput
 
 HERE = "."
@@ -59,8 +60,8 @@ def asked(words: Sequence[str], given: Sequence[str]) -> tuple[Pair, Path]:
         )
     if len(given) != 2:
         raise BadInput(
-            f"--with: expected it twice, once for each side, got it {len(given)} "
-            f"time{'s' * (len(given) > 1)}; several packages of one side go into one, with commas"
+            f"--with: expected it twice, once for each side, got it "
+            f"{counted(len(given), 'time')}; several packages of one side go into one, with commas"
         )
     one, other = (Asked(None, pins(each)) for each in given)
     return _unlike(one, other), _matrix(words)

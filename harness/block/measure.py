@@ -10,6 +10,7 @@ from harness.block.answers import Live, Refused, alike, answered
 from harness.block.loaded import Loaded, under_load
 from harness.block.replication import Block, application_name, replication, served
 from harness.ceilings import NOOP, PGBENCH, is_ceiling, what_applies
+from harness.counted import counted
 from harness.database import activity, pgbench
 from harness.database.counters import counters
 from harness.database.dataset import restore_users
@@ -134,7 +135,7 @@ async def _batch_at(bench: Bench, block: Block, stacks: Sequence[Stack], place: 
     # Whoever is the first to start and to be connected to may be better off for all of the block.
     order = plan.starts(bench.matrix, block.setting, block.number, with_server)
     tool = bench.pgbench if PGBENCH in stacks else None
-    bench.say(f"starting {len(with_server)} server{'s' * (len(with_server) > 1)}")
+    bench.say(f"starting {counted(len(with_server), 'server')}")
     load_average, names = noise.load_average(), [*map(application_name, stacks), PING]
     before = await counters(bench.session, names)
     async with (

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.counted import counted
 from harness.diff.absolutes import Absolute
 from harness.diff.changes import MORE_IS_BETTER, Change
 from harness.diff.compare import Difference
@@ -87,7 +88,7 @@ def _answer(difference: Difference, named: Mapping[Setting, str]) -> list[str]:
     lines += [_blamed(each, named) for each in blamed]
     unclear = sum(each.verdict == "unclear" for each in judged)
     if not lines:
-        lines = [f"Nothing is proven to have changed in {_count(cells, 'cell')}."]
+        lines = [f"Nothing is proven to have changed in {counted(cells, 'cell')}."]
     if unclear:
         lines.append(
             f"{unclear} of {len(judged)} changes are unclear: with more blocks on both sides, or "
@@ -248,7 +249,3 @@ def _some(lines: Sequence[str]) -> list[str]:
     if len(lines) <= MOST:
         return list(lines)
     return [*lines[:MOST], f"and {len(lines) - MOST} more (--json has all)"]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from harness.columns import columns, values
+from harness.counted import counted
 from harness.diff import wording
 from harness.diff.document import change_of, ratio_of
 from harness.diff.layout import DASH, Lines, Part, Table
@@ -29,7 +30,7 @@ def layout(found: Sequence[Series], commits: int) -> list[Part]:
         if point.stepped
     ]
     return [
-        Lines("", steps or [f"No step in {commits} commit{'s' * (commits != 1)}."]),
+        Lines("", steps or [f"No step in {counted(commits, 'commit')}."]),
         *(Table(_title(each, named[each.key]), HEADINGS, [("", _rows(each))]) for each in found),
     ]
 

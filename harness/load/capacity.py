@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.counted import counted
 from harness.model import CapacityLimit
 from harness.slo import Slo
 from harness.thresholds import SLO_ERROR_PCT
@@ -131,8 +132,8 @@ def next_step(search: Search) -> Step:
     lower = _stepped_down(last.concurrency, len(search.verifications))
     if lower < 1 or len(search.verifications) == MOST_VERIFICATIONS:
         return GaveUp(
-            f"slo: kept by a probe of {_connections(best.concurrency)}, but not when verified: "
-            f"{_failing(search.slo, last)}"
+            f"slo: kept by a probe of {counted(best.concurrency, 'connection')}, "
+            f"but not when verified: {_failing(search.slo, last)}"
         )
     return Verify(lower, best.rps)
 
@@ -245,7 +246,7 @@ def _too_many_errors(requests: int, errors: int) -> bool:
 
 def _failing(slo: Slo, probe: Probe) -> str:
     """Return in words what kept `probe` from keeping the SLO."""
-    where = f"at {_connections(probe.concurrency)}"
+    where = f"at {counted(probe.concurrency, 'connection')}"
     if probe.percentile_ns is None:
         return f"no good answer {where}"
     if _too_many_errors(probe.requests, probe.errors):
@@ -257,7 +258,3 @@ def _failing(slo: Slo, probe: Probe) -> str:
         shown = f"{slow_ms:.0f}" if slow_ms >= 10 else f"{slow_ms:.2g}"
         return f"p{slo.percent} {shown} ms {where}, {asked}"
     return f"only {probe.requests} answers {where}, too few for p{slo.percent}: raise run.measure"
-
-
-def _connections(count: int) -> str:
-    return f"{count} connection{'s' * (count > 1)}"

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from harness.counted import counted
 from harness.wire.conversation import (
     Ending,
     Statement,
@@ -121,9 +122,9 @@ def purpose(trip: Trip) -> str:
 
 def _sum(said: Totals) -> str:
     return (
-        f"{_count(said.round_trips, 'round trip')}, {_count(said.statements, 'statement')}; "
+        f"{counted(said.round_trips, 'round trip')}, {counted(said.statements, 'statement')}; "
         f"{said.bytes_out:,} bytes out, {said.bytes_in:,} in, "
-        f"in {_count(said.messages, 'message')}."
+        f"in {counted(said.messages, 'message')}."
     )
 
 
@@ -161,7 +162,7 @@ def _result(trip: Trip) -> str:
     said = ", ".join([*done, *errors]) or "answered"
     size = sum(each.row_bytes for each in trip.statements)
     if rows:
-        said += f": {_count(rows, 'row')} of {size:,} bytes" + " together" * (rows > 1)
+        said += f": {counted(rows, 'row')} of {size:,} bytes" + " together" * (rows > 1)
     return f"-> {said}"
 
 
@@ -189,7 +190,3 @@ def _trip_document(story: Story, trip: Trip) -> dict[str, object]:
         "ended_ms": None if ended_ns is None else story.ms(ended_ns),
         **fields,
     }
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
