@@ -170,6 +170,9 @@ class Wrk:
     def finished(self) -> Run:
         """Let it end, which it does at its next tenth of a second; what it did in all."""
         self._go()
+        # Whichever of its threads runs is interrupted, and only its first can end it. That one
+        # needs a moment to wake up, and to go to sleep again.
+        time.sleep(SLICE_S)
         self._process.send_signal(signal.SIGINT)
         _, status, used = os.wait4(self._process.pid, 0)
         self._active_s += time.monotonic() - self._continued_s

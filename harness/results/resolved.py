@@ -42,6 +42,7 @@ def _group(matrix: Matrix, index: int) -> dict[str, Any]:
     return asdict(group) | {
         "stacks": [stack.name for stack in matrix.stacks_of(group)],
         "baseline": matrix.baseline_of(group),
+        "quiet": None if group.quiet is None else format_duration(group.quiet),
         "rtt": [format_duration(each) for each in group.rtt],
         "slo": None if group.slo is None else str(group.slo),
         "options": group.options or None,
