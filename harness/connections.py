@@ -3,13 +3,16 @@
 import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import orjson
 
 from harness import histogram, waits
-from harness.database.sampling import Seen
 from harness.model import Connections, ConnectionsBlock
 from harness.waits import Waits
+
+if TYPE_CHECKING:  # psycopg, which only a run has a use for, takes a tenth of a second
+    from harness.database.sampling import Seen
 
 _seen = operator.attrgetter(
     "connections_active", "connections_idle", "connections_idle_in_transaction", "worker_split"
@@ -18,7 +21,7 @@ OFTEN = 0.1
 """A last statement is named when at least this share of the idle connections had it."""
 
 
-def of_block(seen: Seen, waited: Waits | None, split: Sequence[int]) -> ConnectionsBlock:
+def of_block(seen: "Seen", waited: Waits | None, split: Sequence[int]) -> ConnectionsBlock:
     """Return what one block tells; `split` is connections of clients by worker."""
     looked = seen.most > 0
     figures = Connections(

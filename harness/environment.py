@@ -11,16 +11,18 @@ import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import psutil
 
 from harness import __version__
 from harness.affinity import Places
-from harness.database.activity import Facts
 from harness.errors import BadInput
 from harness.origin import NOWHERE_ELSE, Origin
+
+if TYPE_CHECKING:  # psycopg, which only a run has a use for, takes a tenth of a second
+    from harness.database.activity import Facts
 
 PACKAGES = (
     "anyio",
@@ -43,7 +45,7 @@ NOT_RESULTS = ("--", ":/", ":(top,exclude)results")
 
 def describe(
     *,
-    database: Facts | None,
+    database: "Facts | None",
     embedded: bool,
     places: Places,
     idle: str | None,
@@ -114,7 +116,7 @@ def same_but_results(matrix: Path, a: str, b: str) -> bool:
     return _git_says(matrix.resolve().parent, "diff", "--quiet", a, b, *NOT_RESULTS) is not None
 
 
-def _said(database: Facts | None) -> dict[str, Any]:
+def _said(database: "Facts | None") -> dict[str, Any]:
     if database is None:
         return {}
     return {"settings": dict(database.settings), "version": database.version}

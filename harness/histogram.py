@@ -69,7 +69,7 @@ def percentiles_ms(total: Counts, percents: Sequence[float]) -> list[float | Non
 def encode(total: Counts) -> str:
     """Return `total` as one line of text; `decode` undoes it."""
     first = int(np.flatnonzero(total)[0]) if total.any() else 0
-    numbers = [first, *(int(count) for count in total[first:])]
+    numbers = [first, *total[first:].tolist()]
     return base64.b85encode(zlib.compress(_varints(numbers), 9)).decode("ascii")
 
 
@@ -112,15 +112,14 @@ def _together(groups: Sequence[Sequence[str]]) -> Iterator[Counts]:
 
 def _sum(numbers: Counts, bounds: Iterable[tuple[int, int]]) -> Counts:
     """Return the sum of the histograms that stand within `bounds` of `numbers`."""
-    total = np.zeros(BINS, np.int64)
-    size = 0
-    for begin, end in bounds:
-        first, counted = int(numbers[begin]), numbers[begin + 1 : end]
-        size = max(size, first + len(counted))
-        if size > BINS:
-            raise ValueError(f"not a histogram: {size} bins")
+    parts = [(int(numbers[begin]), numbers[begin + 1 : end]) for begin, end in bounds]
+    size = max([first + len(counted) for first, counted in parts], default=0)
+    if size > BINS:
+        raise ValueError(f"not a histogram: {size} bins")
+    total = np.zeros(size, np.int64)
+    for first, counted in parts:
         total[first : first + len(counted)] += counted
-    return total[:size].copy()
+    return total
 
 
 def _from_base85(texts: Sequence[str]) -> Iterator[bytes]:

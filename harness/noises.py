@@ -33,12 +33,13 @@ LINES = (
 
 
 def of_blocks(observations: Iterable[Observation]) -> list[Machine]:
-    """Return what was read around each load: once for all stacks that shared it."""
-    found = {}
+    """Return what was read around each load of a setting: once for all stacks that shared it."""
+    found: dict[tuple[int, str | None], Machine] = {}
     for row in observations:
         alone = row.key.stack if row.schedule == "sequential" else None
-        if row.machine != NO_MACHINE:
-            found[row.key.setting, row.block, alone] = row.machine
+        # Those who shared it have the same record as a rule: it is looked at once.
+        if row.machine is not found.get((row.block, alone)) and row.machine != NO_MACHINE:
+            found[row.block, alone] = row.machine
     return list(found.values())
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, TypeVar
 
+import orjson
+
 from harness.columns import columns, is_record
 from harness.errors import BadInput
 from harness.model import Errors, Key
@@ -23,8 +25,9 @@ Number = TypeVar("Number", int, float)
 Texts = Sequence[str]
 """What stands in one column, line by line."""
 
-TOGETHER = 1000
-"""Lines. What is the same in several of them is made once and shared."""
+TOGETHER = 250
+"""Lines. What is the same in several of them is made once and shared, and all that is made of
+them fits a cache: of a thousand each takes a quarter longer."""
 
 REPEATED = frozenset({Key, Errors})
 """Records of which a whole table holds few that differ: each is made once."""
@@ -119,12 +122,37 @@ def _reader_of_lines(kind: type[Record], header: Sequence[str]) -> Callable[[Tex
 
 
 def _split(lines: Texts) -> list[list[str]]:
-    if not any('"' in line for line in lines):
-        return [line.rstrip("\r\n").split(",") for line in lines]  # the same, and faster
+    """Return the fields of each line, as `csv.reader` finds them.
+
+    It looks at each character, which takes three times as long as to split at commas. So it
+    is given what stands from the first quote to the last alone: a tenth of a line, or nothing.
+    """
+    try:
+        before, quoted, after = zip(*map(_around_quotes, lines), strict=True)
+        within = list(csv.reader(quoted, strict=True))
+        if len(within) == len(lines):
+            return [[*a, *b, *c] for a, b, c in zip(before, within, after, strict=True)]
+    except csv.Error:
+        pass
     rows = list(csv.reader(lines))
     if len(rows) != len(lines):
         raise ValueError("a quote has no end")
     return rows
+
+
+def _around_quotes(line: str) -> tuple[list[str], str, list[str]]:
+    """Return the fields before the first quote, the text up to the last, the fields after it.
+
+    Raises `csv.Error` where either stands within a field.
+    """
+    line = line.rstrip("\r\n")
+    start, stop = line.find('"'), line.rfind('"') + 1
+    if not stop:
+        return line.split(","), "", []
+    before, after = line[:start].split(","), line[stop:].split(",")
+    if before.pop() or after.pop(0):
+        raise csv.Error
+    return before, line[start:stop], after
 
 
 def _other_columns(lacking: Sequence[str], found: Sequence[str], of: type) -> str:
@@ -174,7 +202,10 @@ def _sharing(
     kept: dict[Texts, Record] = {}
 
     def built(texts: Sequence[Texts]) -> list[Record]:
-        if not ever and 2 * len(set(texts[0])) > len(texts[0]):
+        count = len(texts[0])
+        if all(each.count(each[0]) == count for each in texts):
+            return build([each[:1] for each in texts]) * count
+        if not ever and 2 * len(set(texts[0])) > count:
             return build(texts)  # to look for the few that are alike would take as long
         made = kept if ever else {}
         rows = list(zip(*texts, strict=True))
@@ -243,11 +274,26 @@ def _finite(texts: Texts) -> list[float]:
     return values
 
 
-def _numbers(kind: Callable[[str], Number], texts: Texts) -> list[Number]:
+def _numbers(kind: type[Number], texts: Texts) -> list[Number]:
     try:
-        return list(map(kind, texts))
+        return _as_json(kind, texts) or list(map(kind, texts))
     except ValueError:
         raise ValueError(f"expected a number, got {texts[0]!r}") from None
+
+
+def _as_json(kind: type[Number], texts: Texts) -> list[Number]:
+    """Return the numbers of `texts` in a third of the time, none unless JSON has them alike.
+
+    What is a number there is the same for `kind`, but for the sign of a zero.
+    """
+    joined = ",".join(texts)
+    try:
+        values = [] if "-0" in joined else orjson.loads(f"[{joined}]")
+    except orjson.JSONDecodeError:
+        return []
+    if len(values) != len(texts) or not {int, kind}.issuperset(map(type, values)):
+        return []
+    return list(map(kind, values))
 
 
 READERS: Mapping[type, Callable[[Texts], list[Any]]] = {

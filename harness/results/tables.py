@@ -20,7 +20,9 @@ def lines(rows: Iterable[Sequence[Any]]) -> str:
     """Return `rows` as CSV lines; None is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([_text(value) for value in row] for row in rows)
+    writer.writerows(
+        [_text(value) if isinstance(value, float) else value for value in row] for row in rows
+    )
     return out.getvalue()
 
 
@@ -88,10 +90,6 @@ def _rounded(value: float, places: int) -> float | int:
     return round(value, places) if places > 0 else int(round(value, places))
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, float):
-        return str(value)
+def _text(value: float) -> str:
     assert math.isfinite(value)  # what could not be measured is None
     return f"{value:.6g}"

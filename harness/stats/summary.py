@@ -1,10 +1,10 @@
 """One cell over all its blocks."""
 
+import math
 import operator
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from harness import arrivals, connections, growth, histogram
@@ -132,11 +132,9 @@ def _latency(rows: Sequence[Observation], total: histogram.Counts) -> Latency:
 def _cost(means: Sequence[Any], rows: Sequence[Observation]) -> Cost:
     peaks = [row.cost.rss_peak_mib for row in rows if row.cost.rss_peak_mib is not None]
     opened = [row.cost.connections for row in rows if row.cost.connections is not None]
-    return replace(
-        Cost(*means),
-        rss_peak_mib=max(peaks, default=None),
-        connections=max(opened, default=None),
-    )
+    app, db, load, idle, end, _, pss_end, db_pss, _ = means
+    peak, connections = max(peaks, default=None), max(opened, default=None)
+    return Cost(app, db, load, idle, end, peak, pss_end, db_pss, connections)
 
 
 def _means(rows: Sequence[Observation]) -> Sequence[Any]:
@@ -147,7 +145,7 @@ def _means(rows: Sequence[Observation]) -> Sequence[Any]:
 
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
+    return math.fsum(known) / len(known) if known else None
 
 
 def _sum_errors(many: Iterable[Errors]) -> Errors:

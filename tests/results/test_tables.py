@@ -1,5 +1,6 @@
 """Records as CSV and back, and the digits that are shown."""
 
+import csv
 import math
 from dataclasses import replace
 from typing import get_args
@@ -200,6 +201,35 @@ def test_a_stray_quote_spoils_its_own_line_alone() -> None:
     lines = [heading, line, f'"{line}', line, f'{line[:-2]}"\n', line]
     found = list(parsing.scan(Observation, Observation, lines, "x"))
     assert [isinstance(each, Observation) for each in found] == [True, False, True, False, True]
+
+
+@given(st.lists(st.text('a, "1', min_size=1, max_size=20), min_size=1, max_size=3))
+def test_fields_are_those_that_the_standard_library_finds(texts: list[str]) -> None:
+    lines = [f"{text}\n" for text in texts]
+    wanted = list(csv.reader(lines))
+    if len(wanted) == len(lines):
+        assert parsing._split(lines) == wanted
+    else:
+        with pytest.raises(ValueError, match="a quote has no end"):
+            parsing._split(lines)
+
+
+NUMERALS = st.one_of(
+    st.floats(width=32).map(lambda value: f"{value:.6g}"),
+    st.integers().map(str),
+    st.sampled_from(["-0", "1e999", "01", "+1", ".5", " 1", "1_0", "true", "null", "[1", "2]", ""]),
+)
+
+
+@given(st.lists(NUMERALS, min_size=1, max_size=4), st.sampled_from([int, float]))
+def test_numbers_are_those_that_the_language_reads(texts: list[str], kind: type[float]) -> None:
+    try:
+        wanted = list(map(kind, texts))
+    except ValueError:
+        with pytest.raises(ValueError, match="expected a number"):
+            parsing._numbers(kind, texts)
+    else:
+        assert repr(parsing._numbers(kind, texts)) == repr(wanted)
 
 
 def row_text() -> str:
