@@ -20,6 +20,7 @@ from harness.model.memory import Memory, MemoryBlock
 from harness.model.observation import Observation, Outcome, Schedule
 from harness.model.openloop import OpenLoop, OpenLoopBlock
 from harness.model.pooler import Pooler
+from harness.model.sample import Sample
 from harness.model.setting import DEFAULT_LIMITS, Endpoint, Setting
 from harness.model.stack import Lane, Stack, Via
 from harness.model.summary import Summary
@@ -51,6 +52,7 @@ __all__ = [
     "OpenLoopBlock",
     "Outcome",
     "Pooler",
+    "Sample",
     "Schedule",
     "Setting",
     "Stack",

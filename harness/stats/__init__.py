@@ -10,6 +10,7 @@ from harness.stats.comparison import compare, comparisons
 from harness.stats.family import holm
 from harness.stats.interval import Interval, log_interval
 from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
+from harness.stats.sample import sample
 from harness.stats.summary import by_cell, spoken_for, summaries, summarise
 from harness.stats.verdict import blocks_to_go
 
@@ -24,6 +25,7 @@ __all__ = [
     "holm",
     "log_interval",
     "metrics",
+    "sample",
     "spoken_for",
     "summaries",
     "summarise",

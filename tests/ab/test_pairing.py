@@ -13,6 +13,7 @@ from harness.ab.pairing import paired, with_options
 from harness.errors import BadInput
 from harness.findings import Findings, find
 from harness.matrix import Matrix
+from harness.model import Observation
 from harness.results.resolved import to_toml
 from harness.verdicts import verdicts
 from tests.factories import a_cost, a_matrix, an_observation, some_errors
@@ -91,19 +92,20 @@ def test_each_side_has_the_options_that_its_own_code_gives_it() -> None:
 # What is said of pairs
 
 
-def findings(matrix: Matrix, rates: Mapping[str, Sequence[float]], **fields: Any) -> Findings:
-    """Return what blocks with these req/s make; app CPU is one core's."""
+def observed(
+    matrix: Matrix, rates: Mapping[str, Sequence[float]], **fields: Any
+) -> list[Observation]:
+    """Return blocks with these req/s; app CPU is one core's."""
     keys = {key.stack: key for key in plan.cells(matrix)}
-    return find(
-        matrix,
-        [
-            an_observation(
-                keys[name], block, rps=rate, cost=a_cost(app_cpu_us=1e6 / rate), **fields
-            )
-            for name, each in rates.items()
-            for block, rate in enumerate(each, 1)
-        ],
-    )
+    return [
+        an_observation(keys[name], block, rps=rate, cost=a_cost(app_cpu_us=1e6 / rate), **fields)
+        for name, each in rates.items()
+        for block, rate in enumerate(each, 1)
+    ]
+
+
+def findings(matrix: Matrix, rates: Mapping[str, Sequence[float]]) -> Findings:
+    return find(matrix, observed(matrix, rates))
 
 
 STEADY = (1000.0, 1002.0, 999.0, 1001.0)
@@ -163,19 +165,9 @@ def test_a_gate_is_met_by_what_is_slower_by_more(fail_on: str, lines: list[str])
 
 def test_a_gate_is_met_by_errors_that_only_the_second_side_has() -> None:
     matrix = ab()
-    good = findings(matrix, {name: RATES[name] for name in RATES if name != "other@v2"})
-    bad = findings(matrix, {"other@v2": STEADY}, by_class=some_errors(database=500))
-    together = find(
-        matrix,
-        [
-            row
-            for each in (good, bad)
-            for found in each.by_setting.values()
-            for cell in found.rows.values()
-            for row in cell
-        ],
-    )
-    (line,) = met(together, readable(["errors"]))
+    good = observed(matrix, {name: RATES[name] for name in RATES if name != "other@v2"})
+    bad = observed(matrix, {"other@v2": STEADY}, by_class=some_errors(database=500))
+    (line,) = met(find(matrix, [*good, *bad]), readable(["errors"]))
     assert line == "errors: other: users_get: other@v2: 20 % of requests failed"
 
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import arrivals
 from harness.findings import Findings
 from harness.matrix import Matrix
-from harness.model import Observation, Setting, Summary
+from harness.model import Sample, Setting, Summary
 from harness.results.page import objectives
 from harness.results.page.objectives import OBJECTIVES, Objective
 from harness.results.page.paired import Paired, paired, together
@@ -99,7 +98,7 @@ def choice(matrix: Matrix, found: Findings) -> Choice:
     wanted = list(_wanted(found, cells))
     held = _that_fit([math.comb(len(cells[settings[0]]), 2) for settings in wanted])
     settings = list(dict.fromkeys(itertools.chain(*wanted[:held])))
-    logs = [objectives.logs(_rows(found, cells[s]), objectives.of(found, s)) for s in settings]
+    logs = [objectives.logs(_samples(found, cells[s]), objectives.of(found, s)) for s in settings]
     pairs = dict(zip(settings, paired(logs), strict=True))
     scopes = (
         _scope(matrix, found, each, [cells[setting] for setting in each], pairs)
@@ -168,11 +167,11 @@ def _known(half: float) -> float | None:
 
 
 def _tail(found: Findings, cells: Sequence[Summary]) -> str:
-    return objectives.tail(_rows(found, cells)).removesuffix("_ms")
+    return objectives.tail(_samples(found, cells)).removesuffix("_ms")
 
 
-def _rows(found: Findings, cells: Sequence[Summary]) -> list[Sequence[Observation]]:
-    return [found.by_setting[each.key.setting].rows[each.key] for each in cells]
+def _samples(found: Findings, cells: Sequence[Summary]) -> list[Sample]:
+    return [found.by_setting[each.key.setting].samples[each.key] for each in cells]
 
 
 def _name(found: Findings, settings: Sequence[Setting]) -> str:
@@ -183,18 +182,18 @@ def _name(found: Findings, settings: Sequence[Setting]) -> str:
 
 
 def _candidate(matrix: Matrix, found: Findings, cells: tuple[Summary, ...]) -> Candidate:
-    barred = filter(None, map(_barred, cells, _rows(found, cells)))
+    barred = filter(None, map(_barred, cells, _samples(found, cells)))
     unjudged = filter(None, (_unjudged(matrix, each) for each in cells))
     return Candidate(cells[0].key.stack, cells, next(barred, ""), next(unjudged, ""))
 
 
-def _barred(cell: Summary, rows: Sequence[Observation]) -> str:
+def _barred(cell: Summary, sample: Sample) -> str:
     where = f"on {cell.key.endpoint}"
     if cell.outcome != "ok":
         return f"{cell.outcome} {where}: {' '.join(cell.flags.split())}"
-    if any(row.outcome == "ok" and not row.rps for row in rows):
+    if not all(sample.rps):
         return f"without one good answer in a block {where}"
-    return f"did not keep the rate {where}" if arrivals.fell_behind(rows) else ""
+    return f"did not keep the rate {where}" if sample.fell_behind else ""
 
 
 def _unjudged(matrix: Matrix, cell: Summary) -> str:

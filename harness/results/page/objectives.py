@@ -1,5 +1,6 @@
 """What a stack is chosen by: throughput, tail latency, CPU and memory. Pure."""
 
+import itertools
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from harness.findings import Findings
-from harness.model import Observation, Setting
+from harness.model import Sample, Setting
 from harness.results.page.paired import Floats
 
 Objective = Literal["rps", "tail_ms", "app_cpu_us", "rss_peak_mib"]
@@ -31,13 +32,6 @@ OBJECTIVES: Mapping[Objective, Wanted] = {
     "rss_peak_mib": Wanted("memory", "MiB", False, "more memory"),
 }
 
-WHERE: Mapping[Objective, str] = {
-    "rps": "rps",
-    "app_cpu_us": "cost.app_cpu_us",
-    "rss_peak_mib": "cost.rss_peak_mib",
-}
-"""Where an observation has each; the tail is one of two percentiles."""
-
 
 def of(found: Findings, setting: Setting) -> tuple[Objective, ...]:
     """Return the objectives that mean something in `setting`.
@@ -51,26 +45,23 @@ def of(found: Findings, setting: Setting) -> tuple[Objective, ...]:
     return tuple(OBJECTIVES)
 
 
-def tail(cells: Sequence[Sequence[Observation]]) -> Literal["p99_ms", "p95_ms"]:
+def tail(cells: Sequence[Sample]) -> Literal["p99_ms", "p95_ms"]:
     """Return the tail that all `cells` of a setting have: p95 where one lacks requests for p99."""
-    numbers = [row.latency.p99_ms for rows in cells for row in rows if row.outcome == "ok"]
-    return "p95_ms" if None in numbers else "p99_ms"
+    return "p95_ms" if any(None in each.p99_ms for each in cells) else "p99_ms"
 
 
-def logs(cells: Sequence[Sequence[Observation]], objectives: Sequence[Objective]) -> Floats:
-    """Return the logs of `cells`, each its blocks' rows: cells x blocks x objectives.
+def logs(cells: Sequence[Sample], objectives: Sequence[Objective]) -> Floats:
+    """Return the logs of `cells`: cells x blocks x objectives.
 
     NaN where a block has no number. One block of nothing (0 req/s) leaves the stack without
     the objective: to leave that block out would flatter it.
     """
     percentile = tail(cells)
-    numbers = {block: at for at, block in enumerate(sorted({r.block for c in cells for r in c}))}
-    values = np.full((len(cells), len(numbers), len(objectives)), np.nan)
-    read = operator.attrgetter(*(WHERE.get(each, f"latency.{percentile}") for each in objectives))
-    for index, rows in enumerate(cells):
-        good = [row for row in rows if row.outcome == "ok"]
-        if good:
-            at = [numbers[row.block] for row in good]
-            values[index, at] = np.array([read(row) for row in good], np.float64)
+    blocks = sorted(set(itertools.chain.from_iterable(each.blocks for each in cells)))
+    place = {block: at for at, block in enumerate(blocks)}
+    values = np.full((len(cells), len(place), len(objectives)), np.nan)
+    read = operator.attrgetter(*(percentile if each == "tail_ms" else each for each in objectives))
+    for index, sample in enumerate(cells):
+        values[index, [place[each] for each in sample.blocks]] = np.array(read(sample), float).T
     nothing = (values == 0).any(axis=1, keepdims=True)
     return np.log(np.where(nothing, np.nan, values))

@@ -6,9 +6,8 @@ not wait for it.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness import stats
 from harness.findings import Found
-from harness.model import Summary
+from harness.model import Sample, Summary
 from harness.results.plots.setting import Picture
 from harness.results.plots.setting import draw as draw_setting
 from harness.results.plots.style import Look, applied, look
@@ -23,7 +22,7 @@ def looks(stacks: Iterable[str]) -> dict[str, Look]:
 
 def setting(title: str, found: Found, looks: Mapping[str, Look], name: str) -> str:
     """Return the SVG of one setting, to be called `name`."""
-    rates = {key: stats.by_block(found.rows[key], "rps") for key in found.summaries}
+    rates = {key: _rates(found.samples[key]) for key in found.summaries}
     picture = Picture(title, list(found.summaries.values()), looks, rates)
     with applied():
         return draw_setting(picture, name)
@@ -40,3 +39,8 @@ def along(
     """Return the SVG of what follows an axis, to be called `name`."""
     with applied():
         return draw_sweep(Sweep(title, axis, lines, looks, note), name)
+
+
+def _rates(sample: Sample) -> dict[int, float]:
+    each = zip(sample.blocks, sample.rps, strict=True)
+    return {block: rps for block, rps in each if rps is not None}
