@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from harness.beside import at_once, beside, worth_it
 from harness.diff import sources
 from harness.diff.compare import Difference, compare
 from harness.diff.document import to_json
@@ -53,9 +54,11 @@ def report(a: str | None, b: str | None, name: str | None, fail_on: Sequence[str
     source_a, source_b, wanted = sources.sources(a, b, name)
     name_a = sources.chosen(source_a, source_b, wanted)
     name_b = sources.chosen(source_b, source_a, wanted)
-    with uncollected():
+    with uncollected(kept=True):
+        aside = beside if worth_it(source_b.size(name_b)) else at_once
+        other = aside(lambda: sources.read(source_b, name_b))
         side_a, damage_a = sources.read(source_a, name_a)
-        side_b, damage_b = sources.read(source_b, name_b)
+        side_b, damage_b = other()
         difference = compare(side_a, side_b)
     complaints = [*_most(damage_a), *_most(damage_b), *unjudged(difference, gates)]
     return Report(difference, complaints, met(difference, gates))

@@ -71,6 +71,12 @@ def files(folder: Path, commit: str, below: Path) -> list[str]:
     return done.stdout.split("\0")[:-1]
 
 
+def size(folder: Path, commit: str, path: Path) -> int:
+    """Return the bytes of a file of `commit`, `path` being relative to `folder`; 0 of none."""
+    done = git(folder, "cat-file", "-s", f"{commit}:./{path.as_posix()}")
+    return int(done.stdout) if done.returncode == 0 else 0
+
+
 @contextmanager
 def opened(folder: Path, commit: str, path: Path) -> Iterator[TextIO]:
     """Yield the text of a file of `commit`, `path` being relative to `folder`: to be read whole.

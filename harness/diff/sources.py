@@ -35,6 +35,9 @@ class Source(Protocol):
     def where(self, name: str) -> str:
         """Return what to call the results `name` of this place."""
 
+    def size(self, name: str) -> int:
+        """Return how many bytes of blocks `name` has; 0 where that cannot be told."""
+
     def open(self, name: str, file: str) -> AbstractContextManager[TextIO]:
         """Open a file of `name`, line ends as they are. OSError when it is not there."""
 
@@ -58,6 +61,10 @@ class Folder:
     def where(self, name: str) -> str:
         """Return the folder's path."""
         return str(self.container / name)
+
+    def size(self, name: str) -> int:
+        """Return the size of the file."""
+        return (self.container / name / BLOCKS).stat().st_size
 
     def open(self, name: str, file: str) -> AbstractContextManager[TextIO]:
         """Open the file."""
@@ -86,6 +93,10 @@ class Commit:
     def where(self, name: str) -> str:
         """Return the commit and the folder's path in it."""
         return f"{self.label}: {self.below / name}"
+
+    def size(self, name: str) -> int:
+        """Return the size of the file as it was committed."""
+        return revisions.size(self.at, self.commit, self.below / name / BLOCKS)
 
     def open(self, name: str, file: str) -> AbstractContextManager[TextIO]:
         """Open the file as it was committed."""

@@ -49,40 +49,45 @@ class Swept:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The plots of a report: file name in the results folder -> SVG, and what each shows.
+    """The plots of a report: their file names in the results folder, by what each shows.
 
     `without` are the settings that have none.
     """
 
-    files: Mapping[str, str] = field(default_factory=dict)
     of: Mapping[Setting, str] = field(default_factory=dict)
     sweeps: Mapping[Swept, str] = field(default_factory=dict)
     without: int = 0
 
 
-def drawn(matrix: Matrix, found: Findings) -> Pictures:
-    """Draw what there is room for."""
-    from harness.results import plots
-
+def chosen(found: Findings) -> Pictures:
+    """Return what there is room for."""
     sweeps = list(swept(found))[:MOST_SWEEPS]
     room = MOST - len(sweeps)
     settings = found.settings[:room] if len(found.settings) <= MOST_FOR_ONE * room else []
-    looks = plots.looks(matrix.stacks)
     names = _distinct(
         [f"along-{each.title}" for each in sweeps] + [found.names[each] for each in settings]
     )
     of_sweeps = dict(zip(sweeps, names, strict=False))
     of_settings = dict(zip(settings, names[len(sweeps) :], strict=True))
-    files = {
+    return Pictures(of_settings, of_sweeps, len(found.settings) - len(settings))
+
+
+def drawn(matrix: Matrix, found: Findings, wanted: Pictures) -> dict[str, str]:
+    """Return the SVG of each of `wanted`, by file name."""
+    if not (wanted.of or wanted.sweeps):
+        return {}
+    from harness.results import plots
+
+    looks = plots.looks(matrix.stacks)
+    return {
         name: plots.along(
             each.title, SWEPT[each.axis], _lines(found, each), looks, _note(found, each), name
         )
-        for each, name in of_sweeps.items()
+        for each, name in wanted.sweeps.items()
     } | {
         name: plots.setting(found.names[each], found.by_setting[each], looks, name)
-        for each, name in of_settings.items()
+        for each, name in wanted.of.items()
     }
-    return Pictures(files, of_settings, of_sweeps, len(found.settings) - len(settings))
 
 
 def swept(found: Findings) -> Iterator[Swept]:

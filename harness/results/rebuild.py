@@ -4,22 +4,26 @@ from pathlib import Path
 from typing import Any
 
 from harness import environment, matrix, plan
+from harness.beside import at_once, beside, worth_it
 from harness.errors import BadInput
 from harness.findings import Findings, find
 from harness.matrix import Matrix
 from harness.results import render, store
 from harness.results.exports import EXPORTS
+from harness.results.halves import by_halves
 from harness.uncollected import uncollected
 
 
+@uncollected()
 def rebuild(folder: Path) -> list[str]:
     """Write the computed files of `folder` again, byte for byte; return their names.
 
     Raises `BadInput` when the folder is not one of results; then nothing is written.
     """
     measured, found = findings(folder)
+    aside = beside if worth_it((folder / store.BLOCKS).stat().st_size) else at_once
     try:
-        files = render.files(measured, found, _environment(folder), draw=True)
+        files = render.files(measured, found, _environment(folder), draw=True, aside=aside)
     except (KeyError, TypeError) as error:
         raise BadInput(f"{folder / 'env.json'}: not an environment of a run: {error}") from None
     with store.opened(folder) as opened:
@@ -35,6 +39,10 @@ def export(folder: Path, form: str) -> str:
 @uncollected(kept=True)
 def findings(folder: Path) -> tuple[Matrix, Findings]:
     """Return the matrix of `folder`, and what its blocks say. Raises `BadInput`."""
+    return by_halves(folder) or _whole(folder)
+
+
+def _whole(folder: Path) -> tuple[Matrix, Findings]:
     observations = store.read(folder)
     measured = matrix.read(folder / "matrix.toml")
     cells = {*plan.cells(measured), *plan.ceilings(measured)}

@@ -9,7 +9,8 @@ import fcntl
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from harness.columns import values
@@ -138,12 +139,16 @@ def opened(folder: Path) -> Iterator[Store]:
         os.close(handle)
 
 
-def read(folder: Path) -> list[Observation]:
-    """Return the observations of a results folder. Raises `BadInput` when it holds none."""
+def read(folder: Path, wanted: Callable[[str], bool] | None = None) -> list[Observation]:
+    """Return the observations of a results folder, or those of the lines that are `wanted`.
+
+    Raises `BadInput` when it holds none.
+    """
     path = folder / BLOCKS
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
-            observations = list(parsing.parsed(Observation, lines, str(path)))
+            some = chain(islice(lines, 1), filter(wanted, lines))
+            observations = list(parsing.parsed(Observation, some, str(path)))
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8 text") from None
     except OSError as error:

@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import cli
+from harness.beside import beside
 from harness.columns import columns
+from harness.diff import command
 from harness.model import Observation
 from tests.diff.runs import written
 from tests.factories import a_matrix
@@ -543,3 +546,20 @@ def test_a_shipped_matrix_is_compared_by_its_groups_baselines(diff: Diff) -> Non
     for name, rates in (("x", FAST), ("y", SLOW)):
         written(Path(name), rates, matrix=a_matrix(stack=stacks, group=groups))
     assert "base is faster" in diff("x", "y").out
+
+
+def test_what_a_second_process_reads_makes_the_same_difference(
+    repository: Path, diff: Diff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_one = [diff("v1", "v2"), diff("v1")]
+    size = (repository / "results/matrix/blocks.csv").stat().st_size
+    monkeypatch.setattr(command, "worth_it", lambda known: known == size)
+    copies: list[object] = []
+
+    def counted(work: Callable[[], Any]) -> Callable[[], Any]:
+        copies.append(work)
+        return beside(work)
+
+    monkeypatch.setattr(command, "beside", counted)
+    assert [diff("v1", "v2"), diff("v1")] == by_one
+    assert len(copies) == 2

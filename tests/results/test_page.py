@@ -37,7 +37,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written() -> str:
     matrix = the_matrix()
-    return document(matrix, find(matrix, the_observations()), {"a-plot.svg": PLOT})
+    return document(matrix, find(matrix, the_observations()))({"a-plot.svg": PLOT})
 
 
 def data_of(text: str) -> Any:

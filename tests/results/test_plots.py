@@ -14,7 +14,7 @@ from harness.observation import unmeasured
 from harness.plan import cells, settings
 from harness.results import pictures
 from harness.results.markdown import report
-from harness.results.pictures import Pictures, drawn, swept
+from harness.results.pictures import Pictures, chosen, drawn, swept
 from harness.results.plots.style import COLOURS
 from harness.results.store import opened
 from tests.factories import ENVIRONMENT, a_matrix, an_observation
@@ -51,41 +51,50 @@ def found() -> Findings:
 
 @pytest.fixture(scope="module")
 def shown(found: Findings) -> Pictures:
-    return drawn(MATRIX, found)
+    return chosen(found)
+
+
+@pytest.fixture(scope="module")
+def files(found: Findings, shown: Pictures) -> Mapping[str, str]:
+    return drawn(MATRIX, found, shown)
 
 
 def texts(svg: str) -> list[str]:
     return ["".join(each.itertext()) for each in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def of_setting(shown: Pictures) -> str:
-    return shown.files["plots/users_get-16-connections.svg"]
+def of_setting(files: Mapping[str, str]) -> str:
+    return files["plots/users_get-16-connections.svg"]
 
 
-def of_sweep(shown: Pictures) -> str:
-    return shown.files["plots/along-g-users_get-by-connections.svg"]
+def of_sweep(files: Mapping[str, str]) -> str:
+    return files["plots/along-g-users_get-by-connections.svg"]
 
 
-def test_every_setting_and_every_axis_has_its_plot(shown: Pictures) -> None:
-    assert len(shown.files) == len(CONNECTIONS) + 1
-    assert shown.files.keys() == {*shown.of.values(), *shown.sweeps.values()}
+def test_every_setting_and_every_axis_has_its_plot(
+    shown: Pictures, files: Mapping[str, str]
+) -> None:
+    assert len(files) == len(CONNECTIONS) + 1
+    assert files.keys() == {*shown.of.values(), *shown.sweeps.values()}
 
 
-def test_a_plot_names_what_it_shows_with_its_units_and_every_stack(shown: Pictures) -> None:
-    said = texts(of_setting(shown))
+def test_a_plot_names_what_it_shows_with_its_units_and_every_stack(
+    files: Mapping[str, str],
+) -> None:
+    said = texts(of_setting(files))
     assert "users_get, 16 connections" in said
     for axis in ("req/s, with 95 % interval", "ms, logarithmic", "us per good answer", "MiB"):
         assert axis in said
     assert set(STACKS) <= set(said)
-    along = texts(of_sweep(shown))
+    along = texts(of_sweep(files))
     assert {"req/s, with 95 % interval", "ms, logarithmic", *STACKS[:-1]} <= set(along)
     assert {str(each) for each in CONNECTIONS} <= set(along)
 
 
-def test_bars_are_as_long_as_the_rates(shown: Pictures) -> None:
+def test_bars_are_as_long_as_the_rates(files: Mapping[str, str]) -> None:
     paths = re.findall(
         r'<path d="M ([\d.]+) [\d.]+ *\n?L ([\d.]+) [^"]*"[^/]*fill: (#\w+); opacity: 0.85',
-        of_setting(shown),
+        of_setting(files),
     )
     lengths = [float(right) - float(left) for left, right, _ in paths]
     assert len(lengths) == len(STACKS) - 1
@@ -93,19 +102,19 @@ def test_bars_are_as_long_as_the_rates(shown: Pictures) -> None:
         assert length / lengths[0] == pytest.approx(number, rel=1e-3)
 
 
-def test_a_stack_has_one_colour_in_all_plots(shown: Pictures) -> None:
-    for svg in shown.files.values():
+def test_a_stack_has_one_colour_in_all_plots(files: Mapping[str, str]) -> None:
+    for svg in files.values():
         assert all(colour.lower() in svg for colour in COLOURS)
 
 
-def test_a_cell_without_a_number_is_left_out_and_said(shown: Pictures) -> None:
-    assert f"Left out, for they have no number: {STACKS[-1]} (failed)" in texts(of_setting(shown))
-    assert "3 of 27 cells have no number and are left out." in texts(of_sweep(shown))
-    assert STACKS[-1] not in texts(of_sweep(shown))
+def test_a_cell_without_a_number_is_left_out_and_said(files: Mapping[str, str]) -> None:
+    assert f"Left out, for they have no number: {STACKS[-1]} (failed)" in texts(of_setting(files))
+    assert "3 of 27 cells have no number and are left out." in texts(of_sweep(files))
+    assert STACKS[-1] not in texts(of_sweep(files))
 
 
-def test_no_text_lies_outside_the_picture(shown: Pictures) -> None:
-    for svg in shown.files.values():
+def test_no_text_lies_outside_the_picture(files: Mapping[str, str]) -> None:
+    for svg in files.values():
         root = ElementTree.fromstring(svg)
         width, height = map(float, root.attrib["viewBox"].split()[2:])
         for each in root.iter(f"{SVG}text"):
@@ -115,27 +124,30 @@ def test_no_text_lies_outside_the_picture(shown: Pictures) -> None:
             assert 0 <= float(y) <= height
 
 
-def test_a_plot_holds_no_nan_no_date_and_no_version(shown: Pictures) -> None:
-    for svg in shown.files.values():
+def test_a_plot_holds_no_nan_no_date_and_no_version(files: Mapping[str, str]) -> None:
+    for svg in files.values():
         assert not re.search(r"\bnan\b|\binf\b|matplotlib v|<dc:date", svg, re.IGNORECASE)
 
 
-def test_drawn_twice_they_are_the_same_bytes(found: Findings, shown: Pictures) -> None:
-    again = drawn(MATRIX, found)
-    assert again.files == shown.files
+def test_drawn_twice_they_are_the_same_bytes(
+    found: Findings, shown: Pictures, files: Mapping[str, str]
+) -> None:
+    assert drawn(MATRIX, found, shown) == files
 
 
-def test_ids_differ_from_plot_to_plot_so_that_a_page_can_hold_them_all(shown: Pictures) -> None:
-    clips = [set(re.findall(r'clipPath id="(\w+)"', svg)) for svg in shown.files.values()]
+def test_ids_differ_from_plot_to_plot_so_that_a_page_can_hold_them_all(
+    files: Mapping[str, str],
+) -> None:
+    clips = [set(re.findall(r'clipPath id="(\w+)"', svg)) for svg in files.values()]
     assert all(clips)
     assert len(set.union(*clips)) == sum(map(len, clips))
 
 
 def test_the_report_shows_each_plot_that_there_is_and_no_other(
-    found: Findings, shown: Pictures
+    found: Findings, shown: Pictures, files: Mapping[str, str]
 ) -> None:
     links = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", report(MATRIX, found, ENVIRONMENT, shown))
-    assert sorted(links) == sorted(shown.files)
+    assert sorted(links) == sorted(files)
     assert "](plots/" not in report(MATRIX, found, ENVIRONMENT)
 
 
@@ -168,7 +180,7 @@ def test_of_many_settings_the_first_are_drawn_and_that_is_said(
     monkeypatch.setattr(pictures, "MOST", 3)
     matrix = the_matrix([1, 2, 3, 4])
     found = find(matrix, the_observations(matrix))
-    shown = drawn(matrix, found)
+    shown = chosen(found)
     assert list(shown.of) == settings(matrix)[:2]
     assert "Of 4 settings the first 2 are drawn." in report(matrix, found, ENVIRONMENT, shown)
 
@@ -177,7 +189,7 @@ def test_a_few_of_very_many_settings_are_not_drawn(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pictures, "MOST", 2)
     monkeypatch.setattr(pictures, "MOST_FOR_ONE", 3)
     matrix = the_matrix([1, 2, 3, 4])
-    shown = drawn(matrix, find(matrix, the_observations(matrix)))
+    shown = chosen(find(matrix, the_observations(matrix)))
     assert (len(shown.sweeps), len(shown.of), shown.without) == (1, 0, 4)
 
 

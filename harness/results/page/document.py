@@ -9,8 +9,8 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def document(matrix: Matrix, found: Findings, plots: Mapping[str, str]) -> str:
-    """Return the page. `plots` are SVG files by name, shown in their order."""
+def document(matrix: Matrix, found: Findings) -> Callable[[Mapping[str, str]], str]:
+    """Return the page, once it is given its plots: SVG files by name, shown in their order."""
     style, script = _part("page.css"), _part("page.js")
     shown = grid.columns(found)
     chosen = choice(matrix, found)
-    return _template().render(
+    page = partial(
+        _template().render,
         name=matrix.name,
         sentences=verdicts(matrix, found),
-        plots=[(_title(name, svg), _data_url(svg)) for name, svg in plots.items()],
         errors=_errors(found),
         doubts=_doubts(found),
         objectives=OBJECTIVES,
@@ -53,6 +53,9 @@ def document(matrix: Matrix, found: Findings, plots: Mapping[str, str]) -> str:
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
+    )
+    return lambda plots: page(
+        plots=[(_title(name, svg), _data_url(svg)) for name, svg in plots.items()]
     )
 
 
@@ -84,9 +87,8 @@ def _scope(scope: Scope) -> Mapping[str, Any]:
 def _candidate(candidate: Candidate) -> Mapping[str, Any]:
     """Return a stack, with what is empty for most left out."""
     cells = candidate.cells
-    errors = {
-        name: sum(getattr(each.by_class, f"err_{name}") for each in cells) for name in ERROR_CLASSES
-    }
+    failed = [each.by_class for each in cells if each.errors]
+    errors = {name: sum(getattr(each, f"err_{name}") for each in failed) for name in ERROR_CLASSES}
     said = {
         "name": candidate.stack,
         "barred": candidate.barred,
