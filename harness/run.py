@@ -10,8 +10,9 @@ from harness import affinity, block, environment, generators, order, plan, resum
 from harness.bench import Bench, prepared
 from harness.budget import Budget
 from harness.checks import checked
-from harness.findings import Findings, find, find_in, precise
+from harness.findings import Findings, precise
 from harness.idle import awake
+from harness.ledger import Ledger
 from harness.matrix import Matrix
 from harness.model import Observation, Setting
 from harness.naming import setting_text
@@ -89,7 +90,7 @@ async def _measure(
     """Walk the plan, one block after another, until a reason to stop."""
     matrix = bench.matrix
     budget, trips, upkeep = Budget(matrix, began), RoundTrips(bench), Upkeep()
-    found, blocks, why = find(matrix, store.observations), 0, "every setting had its most blocks"
+    ledger, blocks, why = Ledger(matrix, store), 0, "every setting had its most blocks"
     try:
         for setting in order.blocks(matrix, store):
             if not budget.allows(setting):
@@ -105,19 +106,21 @@ async def _measure(
             rows = trips.credited(setting, rows)
             budget.loaded(rows)
             store.record(rows, fixed)
-            found = found.having(setting, find_in(matrix, setting, store.of(setting)))
+            ledger.add(setting)
             blocks += 1
             if upkeep.due:
                 with upkeep.spending():
-                    store.publish({**fixed, **render.files(matrix, found, described)})
-            progress.found(found, setting)
+                    store.publish({**fixed, **render.files(matrix, ledger.findings, described)})
+            progress.found(ledger.findings, setting)
         else:
-            if all(precise(matrix, each) for each in found.by_setting.values()):
+            if all(precise(matrix, each) for each in ledger.findings.by_setting.values()):
                 why = "every ratio is as precise as asked"
     finally:
         if store.observations:  # with the plots: to draw them after each block takes too long
-            store.publish({**fixed, **render.files(matrix, found, described, draw=True)})
-    return Outcome(found, blocks, time.monotonic() - began, budget.load_s, why, described)
+            files = render.files(matrix, ledger.findings, described, draw=True)
+            store.publish({**fixed, **files})
+    took_s = time.monotonic() - began
+    return Outcome(ledger.findings, blocks, took_s, budget.load_s, why, described)
 
 
 async def _block(bench: Bench, store: Store, setting: Setting) -> list[Observation]:
