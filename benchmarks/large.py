@@ -3,12 +3,18 @@
 Makes two results folders of CELLS cells (default 10,000) with 10 blocks each, of four stacks
 on four endpoints over a grid of connections and pools, and runs `report`, `diff` and `--resume`
 on them as users do, RUNS times (default 3) by turns. `--resume` is timed until it would measure
-its first block, and interrupted there. Each row is a command with the medians of its wall time
-and its CPU time, and the most memory that its process held; the last line is how much of the
-machine the hypervisor gave to others meanwhile.
+its first block, and interrupted there. No two blocks have the same latencies: what is kept once
+for all that are alike would look smaller here than it is.
+
+Each row is a command with the medians of its wall time and its CPU time, the most memory that
+one of its processes held, and the most that they held together, where what they share counts
+once (Linux only, seen four times a second; without the database of `--resume`). The last
+line is how much of the machine the hypervisor gave to others meanwhile, and the load average.
 """
 
 import asyncio
+import contextlib
+import math
 import os
 import resource
 import signal
@@ -16,14 +22,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import tomli_w
+from numpy.typing import NDArray
 
 from harness import affinity, environment, histogram, matrix, observation, plan
 from harness.bench import prepared
@@ -43,6 +52,7 @@ from harness.model import (
     Wire,
     Work,
 )
+from harness.observe.memory import peak_rss_mib, pss_mib
 from harness.processes import watched
 from harness.results import tables
 from harness.results.resolved import to_toml
@@ -50,8 +60,10 @@ from harness.results.resolved import to_toml
 NAME = "grid"
 INTERRUPTED = 130
 BLOCKS = 10
-VARIANTS = 4
-"""Histograms of one stack over one number of connections: blocks take turns at them."""
+LOOK_S = 0.25
+
+ASKED = "10 s, 477 MiB"
+"""Of each command, at 10,000 cells: 500 MB."""
 
 RATES = {
     "sqlalchemy_sync": 1600.0,
@@ -64,11 +76,12 @@ ENDPOINTS = ("users_get", "users_list", "users_insert", "books_list")
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What one run of a command took; the memory is its own process's, at most."""
+    """What one run of a command took; the memory is the most of one process, and of all."""
 
     wall_s: float
     cpu_s: float
     peak_mib: float
+    together_mib: float
 
 
 def main() -> None:
@@ -79,8 +92,9 @@ def main() -> None:
         path = Path(temporary) / f"{NAME}.toml"
         path.write_text(a_matrix(cells))
         before, after = (Path(temporary) / side / NAME for side in ("before", "after"))
-        for seed, folder in enumerate((before, after)):
-            make(folder, path, seed)
+        with ProcessPoolExecutor(2) as both:
+            list(both.map(make, (before, after), (path, path), (0, 1)))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users do not compile at every start
         size = sum(each.stat().st_size for each in before.iterdir()) / 2**20
         print(f"{len(plan.cells(matrix.read(path))):,} cells x {BLOCKS} blocks, {size:.0f} MiB")
         commands: dict[str, Callable[[], Took]] = {
@@ -98,14 +112,26 @@ def told(commands: dict[str, Callable[[], Took]], runs: int) -> None:
     for _ in range(runs):
         for name, run in commands.items():
             took[name].append(run())
-    print("| command | wall, s | CPU, s | peak, MiB |\n|---|---|---|---|")
+    print("| command | asked | wall, s | CPU, s | peak, MiB | together, MiB |")
+    print("|---|---|---|---|---|---|")
     for name, each in took.items():
         wall_s, cpu_s = [run.wall_s for run in each], [run.cpu_s for run in each]
-        peak_mib = max(run.peak_mib for run in each)
-        print(f"| {name} | {_median(wall_s)} | {_median(cpu_s)} | {peak_mib:.0f} |")
+        peak_mib = _most([run.peak_mib for run in each])
+        together_mib = _most([run.together_mib for run in each])
+        print(
+            f"| {name} | {ASKED} | {_median(wall_s)} | {_median(cpu_s)} "
+            f"| {peak_mib:.0f} | {together_mib:.0f} |"
+        )
     spent = [after - before for before, after in zip(began, psutil.cpu_times(), strict=True)]
     stolen = dict(zip(began._fields, spent, strict=True)).get("steal", 0.0)
-    print(f"stolen by the hypervisor: {100 * stolen / sum(spent):.1f} %")
+    print(
+        f"stolen by the hypervisor: {100 * stolen / sum(spent):.1f} %, "
+        f"load average: {os.getloadavg()[0]:.1f}"
+    )
+
+
+def _most(values: Sequence[float]) -> float:
+    return max(values, default=math.nan)
 
 
 def _median(values: Sequence[float]) -> str:
@@ -132,30 +158,28 @@ def make(folder: Path, path: Path, seed: int) -> None:
     measured = matrix.read(path)
     source = np.random.default_rng(seed)
     latencies = {
-        (name, connections): _histograms(source, connections / rate, int(2 * rate))
+        (name, connections): _expected(source, connections / rate, int(2 * rate))
         for name, rate in RATES.items()
         for connections in measured.groups[0].concurrency
     }
-    waits = _histograms(source, 0.0005, 3000)
+    waits = _expected(source, 0.0005, 3000)
     folder.mkdir(parents=True)
     with (folder / "blocks.csv").open("w", newline="") as file:
         file.write(tables.table(Observation, []))
         for block in range(1, BLOCKS + 1):
             for key, luck, machine in scattered(measured, source):
-                text = latencies[key.stack, key.concurrency][block % VARIANTS]
-                row = an_observation(key, block, luck, machine, text, waits[block % VARIANTS])
+                each = (latencies[key.stack, key.concurrency], waits)
+                texts = [histogram.encode(source.poisson(expected)) for expected in each]
+                row = an_observation(key, block, luck, machine, *texts)
                 file.write(tables.lines([values(row)]))
     (folder / "matrix.toml").write_text(to_toml(measured))
     (folder / "env.json").write_text(asyncio.run(around(measured, path, folder)))
 
 
-def _histograms(source: np.random.Generator, mean_s: float, requests: int) -> list[str]:
-    return [
-        histogram.encode(
-            histogram.counts((1e9 * mean_s * source.lognormal(0, 0.25, requests)).astype(np.int64))
-        )
-        for _ in range(VARIANTS)
-    ]
+def _expected(source: np.random.Generator, mean_s: float, requests: int) -> NDArray[np.float64]:
+    """Return how many latencies to expect in each bin: those of ten blocks, a tenth of them."""
+    latencies_ns = 1e9 * mean_s * source.lognormal(0, 0.25, 10 * requests)
+    return histogram.counts(latencies_ns.astype(np.int64)) / 10
 
 
 def scattered(
@@ -228,23 +252,55 @@ def timed(*arguments: str) -> Took:
     """Run a command of the harness to its end."""
     began = time.monotonic()
     process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL)
-    usage = ended(process)
-    return Took(time.monotonic() - began, usage.ru_utime + usage.ru_stime, peak_mib(usage))
+    with held(process.pid) as seen:
+        usage = ended(process)
+    wall_s = time.monotonic() - began
+    return Took(wall_s, usage.ru_utime + usage.ru_stime, peak_mib(usage), _most(seen))
 
 
 def resumed(path: Path, results: Path) -> Took:
-    """Resume a run until it would measure, and interrupt it; the peak is that of its end, too."""
+    """Resume a run until it would measure, and interrupt it.
+
+    The peak is that until then, except where only the kernel's account of the end is to be had:
+    to sum up and draw all that is there takes more.
+    """
     began = time.monotonic()
     arguments = (str(path), "--resume", "--results", str(results), "--no-progress")
     process = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("block "):
-            break
+    with held(process.pid) as seen:
+        for line in process.stderr:
+            if line.startswith("block "):
+                break
     wall_s, cpu = time.monotonic() - began, psutil.Process(process.pid).cpu_times()
+    most_mib = peak_rss_mib([process.pid])
     process.send_signal(signal.SIGINT)
     process.stderr.read()
-    return Took(wall_s, cpu.user + cpu.system, peak_mib(ended(process)))
+    at_end_mib = peak_mib(ended(process))
+    return Took(wall_s, cpu.user + cpu.system, most_mib or at_end_mib, _most(seen))
+
+
+@contextlib.contextmanager
+def held(pid: int) -> Iterator[list[float]]:
+    """Yield a list that grows by what `pid` and its copies hold together now and then, in MiB."""
+    seen: list[float] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_S):
+            with contextlib.suppress(psutil.Error):
+                first = psutil.Process(pid)
+                copies = [each.pid for each in first.children() if each.name() == first.name()]
+                mib = pss_mib([pid, *copies])
+                seen.extend([] if mib is None else [mib])
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        looking.join()
 
 
 def command(*arguments: str) -> list[str]:
