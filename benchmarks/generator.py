@@ -39,9 +39,10 @@ from starlette.routing import Route
 
 from harness.idle import awake
 from harness.load.alarm import sleep
-from harness.load.generator import loader, read_clocks, ticking, undisturbed
+from harness.load.generator import every_s, loader, read_clocks, ticking, undisturbed
 from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Slice, Target, TargetAnswer
+from harness.load.lag import LagMeter
 from harness.load.slices import give
 
 PORT = 18431
@@ -115,7 +116,8 @@ async def _in_turns(path: str) -> tuple[Run, Run]:
     job = _job([path], slice_s=SLICE_S, measure_s=MEASURE_S)
     ours = loader(job.targets[0], job, lambda: read_clocks((), None), chance)
     rounds = [chance.sample((0, 1), 2) for _ in range(ROUNDS)]
-    with Wrk(path) as wrk, undisturbed(), ticking(job.timeout_s, [ours.end_overdue]):
+    lag = LagMeter(every_s(job.timeout_s))
+    with Wrk(path) as wrk, undisturbed(), lag, ticking(job.timeout_s, [ours.end_overdue, lag.tick]):
         await ours.open()
         await give(rounds, MEASURE_S, SLICE_S, [ours.measure, wrk.measure])
         await ours.close()
