@@ -7,9 +7,9 @@ SAME_WITHIN = 0.03
 """Ratios this close to 1 are a tie: nobody changes a driver for less."""
 
 RATIO_DRIFT = 0.10
-"""Of how far a ratio is from 1, on the log scale: what another hour may do to it. Neighbours on
-the host slow down a stack that runs more code by more, all blocks of a run alike. Runs of one
-commit moved SQLAlchemy's ratio to asyncpg by up to that (docs/validation.md)."""
+"""Of how far a ratio is from 1, on the log scale: what another hour may do to it, all blocks of a
+run alike. Runs of the same code moved SQLAlchemy's ratio to asyncpg by nearly that
+(docs/validation.md); why is not known, and a neighbour on the host is a guess."""
 
 P99_MIN_REQUESTS = 1_000
 """Per block. Below it fewer than ten answers stand above p99, and it is one slow answer's luck."""

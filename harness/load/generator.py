@@ -32,7 +32,7 @@ from harness.observe.cpu import DatabaseCpu, cpu_ns
 
 TICK_S = 0.025
 """How often timeouts are looked for and lag is sampled: no timer per request. On a virtual
-machine a timer that goes off costs up to 0.1 ms of CPU, ticks of 10 ms 3 % of what requests do."""
+machine a tick cost some 0.1 ms of CPU, wake-up and all: every 10 ms, 3 % of what requests do."""
 
 SPARE_DESCRIPTORS = 64
 """For all that is no connection: clocks, pipes, the loop's own."""
