@@ -9,7 +9,10 @@ SAME_WITHIN = 0.03
 RATIO_DRIFT = 0.10
 """Of how far a ratio is from 1, on the log scale: what another hour may do to it, all blocks of a
 run alike. Runs of the same code moved SQLAlchemy's ratio to asyncpg by nearly that
-(docs/validation.md); why is not known, and a neighbour on the host is a guess."""
+(docs/validation.md), and the machine alone does so, to servers that stay up."""
+
+WANDER_LEAST_BLOCKS = 8
+"""Of fewer, whether they are independent cannot be told: even a steady climb may be chance."""
 
 P99_MIN_REQUESTS = 1_000
 """Per block. Below it fewer than ten answers stand above p99, and it is one slow answer's luck."""

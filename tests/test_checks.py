@@ -189,8 +189,8 @@ def test_every_doubt_has_its_words() -> None:
     elsewhere = an_observation(a_key(rtt_ms=5.0), distance=Distance(9.0, 9.0))
     found = [doubts(each) for each in (bad, failing, behind, elsewhere)]
     names = {name for each in found for name in (*each.flags, *each.invalid)}
-    # One is found before there is load, the other of a ratio.
-    assert names == MEANINGS.keys() - {"same_answer", "fragile"}
+    # One is found before there is load, the others of a ratio.
+    assert names == MEANINGS.keys() - {"same_answer", "fragile", "wander"}
 
 
 def test_every_doubt_is_in_the_documentation() -> None:

@@ -456,8 +456,8 @@ def test_five_per_cent_slower_is_found_with_eight_blocks() -> None:
 
 def test_a_ratio_that_a_quarter_of_the_blocks_pull_away_is_flagged_as_fragile() -> None:
     base = blocks([1000.0] * 24)
-    steady = blocks([1500.0 + each for each in range(24)], OTHER)
-    pulled = blocks([1000.0 + each % 3 for each in range(18)] + [3000.0] * 6, OTHER)
+    steady = blocks([1500.0 + 7 * each % 24 for each in range(24)], OTHER)
+    pulled = blocks([3000.0 if each % 4 == 3 else 1000.0 + each % 3 for each in range(24)], OTHER)
     assert compared(steady, base=base)[0].flags == ""
     assert compared(pulled, base=base)[0].flags == "fragile"
 

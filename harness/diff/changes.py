@@ -148,7 +148,7 @@ def _change(
 
 
 def _log_ratios(side: Side, key: Key, reference: Sequence[Key], metric: Metric) -> list[float]:
-    """Return the log ratios of the blocks that all have; none if one had nothing in a block.
+    """Return the log ratios of the blocks that all have, in order; none if one had nothing in one.
 
     To leave that block out would flatter whoever failed in it.
     """
@@ -156,14 +156,14 @@ def _log_ratios(side: Side, key: Key, reference: Sequence[Key], metric: Metric) 
     theirs = [side.cells[each].logs[metric] for each in reference]
     logs = [
         log - sum([each[block] for each in theirs]) / len(theirs)
-        for block, log in mine.items()
+        for block, log in sorted(mine.items())
         if all(block in each for each in theirs)
     ]
     return logs if all(map(math.isfinite, logs)) else []
 
 
 def _mean(values: Sequence[float]) -> Mean | None:
-    return mean(values) if values else None
+    return mean(values, in_order=True) if values else None
 
 
 def _moved_alike(changes: Sequence[Change]) -> list[Key]:

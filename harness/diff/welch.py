@@ -6,13 +6,13 @@ Variances are not assumed equal: one of two runs may have had the noisier machin
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from scipy import special
 
+from harness import stats
+from harness.stats import ROUNDING
 from harness.thresholds import CONFIDENCE
-
-ROUNDING = 1e-24
-"""A variance of a mean below it is that of the last digits of a double: no scatter at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,19 @@ class Shift:
         return 2 * float(special.stdtr(self.degrees, -abs(self.size) / math.sqrt(self.variance)))
 
 
-def mean(values: Sequence[float]) -> Mean:
-    """Return the mean of `values`, at least one."""
+def mean(values: Sequence[float], *, in_order: bool = False) -> Mean:
+    """Return the mean of `values`, at least one.
+
+    Values that are `in_order` of time are worth one of them where they wander.
+    """
     n = len(values)
     middle = sum(values) / n
     if n < 2:
         return Mean(middle, None, n)
-    return Mean(middle, sum([(each - middle) ** 2 for each in values]) / (n - 1) / n, n)
+    variance = sum([(each - middle) ** 2 for each in values]) / (n - 1)
+    steps = sum([(after - before) ** 2 for before, after in pairwise(values)]) / (n - 1)
+    one = in_order and stats.wanders(steps, variance, n)
+    return Mean(middle, variance / (1 if one else n), n)
 
 
 def shift(a: Mean, b: Mean) -> Shift:

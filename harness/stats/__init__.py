@@ -8,14 +8,16 @@ blocks' ratios, with a t interval, exponentiated.
 
 from harness.stats.comparison import compare, comparisons
 from harness.stats.family import holm
-from harness.stats.interval import Interval, log_interval
+from harness.stats.interval import Interval, log_interval, log_intervals
 from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.sample import sample
 from harness.stats.summary import by_cell, spoken_for, summaries, summarise
 from harness.stats.verdict import blocks_to_go
+from harness.stats.wander import ROUNDING, wanders
 
 __all__ = [
     "MORE_IS_BETTER",
+    "ROUNDING",
     "Interval",
     "blocks_to_go",
     "by_block",
@@ -24,9 +26,11 @@ __all__ = [
     "comparisons",
     "holm",
     "log_interval",
+    "log_intervals",
     "metrics",
     "sample",
     "spoken_for",
     "summaries",
     "summarise",
+    "wanders",
 ]

@@ -74,14 +74,19 @@ def _in(
             lo=found.lo if found else None,
             hi=found.hi if found else None,
             verdict=verdict(found, metric, key in surely) if found and allowed else "",
-            flags="fragile" if found and found.fragile else "",
+            flags=_flags(found) if found else "",
         )
+
+
+def _flags(found: Interval) -> str:
+    doubts = {"fragile": found.fragile, "wander": found.wander}
+    return "; ".join(name for name, doubted in doubts.items() if doubted)
 
 
 def _compare_each(sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | None]:
     """Return what `compare` does for each cell with its baseline."""
     ratios = [_ratios(cell, baseline) for cell, baseline in sides]
-    intervals = iter(log_intervals([each for each in ratios if each]))
+    intervals = iter(log_intervals([each for each in ratios if each], in_order=True))
     return [next(intervals) if each else None for each in ratios]
 
 

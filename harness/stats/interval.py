@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from harness.stats.wander import wanders
 from harness.thresholds import CONFIDENCE
 
 
@@ -18,6 +19,7 @@ class Interval:
     """An estimate and its 95 % confidence interval; None without two blocks to make one of.
 
     `middle` is the Hodges-Lehmann estimate of the same thing, which one odd block moves little.
+    Blocks that `wander` follow each other in time, and are worth no more than one of them.
     """
 
     mean: float
@@ -25,6 +27,7 @@ class Interval:
     hi: float | None
     n: int
     middle: float
+    wander: bool = False
 
     @property
     def half_width(self) -> float | None:
@@ -40,12 +43,15 @@ class Interval:
         return half is not None and abs(math.log(self.mean / self.middle)) > half
 
 
-def log_interval(values: Sequence[float]) -> Interval:
-    """Return the geometric mean of `values` (all above zero) with its t interval."""
-    return log_intervals([values])[0]
+def log_interval(values: Sequence[float], *, in_order: bool = False) -> Interval:
+    """Return the geometric mean of `values` (all above zero) with its t interval.
+
+    Values that are `in_order` of time are not taken for independent when they are not.
+    """
+    return log_intervals([values], in_order=in_order)[0]
 
 
-def log_intervals(samples: Sequence[Sequence[float]]) -> list[Interval]:
+def log_intervals(samples: Sequence[Sequence[float]], *, in_order: bool = False) -> list[Interval]:
     """Return `log_interval` of each of `samples`: those of one size at once, for there are many."""
     places: dict[int, list[int]] = defaultdict(list)
     for place, values in enumerate(samples):
@@ -53,22 +59,26 @@ def log_intervals(samples: Sequence[Sequence[float]]) -> list[Interval]:
     found = {
         place: interval
         for alike in places.values()
-        for place, interval in zip(alike, _intervals([samples[at] for at in alike]), strict=True)
+        for place, interval in zip(
+            alike, _intervals([samples[at] for at in alike], in_order), strict=True
+        )
     }
     return [found[place] for place in range(len(samples))]
 
 
-def _intervals(samples: Sequence[Sequence[float]]) -> Iterator[Interval]:
+def _intervals(samples: Sequence[Sequence[float]], in_order: bool) -> Iterator[Interval]:
     """Yield the interval of each of `samples`, all of one size."""
     logs = np.log(samples)
     means, n = logs.mean(axis=1), len(samples[0])
     if n < 2:
         yield from (Interval(mean, None, None, n, mean) for mean in np.exp(means).tolist())
         return
-    halves = t_quantile(n - 1) * logs.std(axis=1, ddof=1) / math.sqrt(n)
-    ends = (means, means - halves, means + halves, _hodges_lehmann(logs))
-    for mean, lo, hi, middle in np.exp(np.stack(ends, axis=1)).tolist():
-        yield Interval(mean, lo, hi, n, middle)
+    variances = logs.var(axis=1, ddof=1)
+    wander = in_order & wanders((np.diff(logs) ** 2).mean(axis=1), variances, n)
+    halves = t_quantile(n - 1) * np.sqrt(variances / np.where(wander, 1, n))
+    ends = np.exp(np.stack((means, means - halves, means + halves, _hodges_lehmann(logs)), axis=1))
+    for (mean, lo, hi, middle), wandering in zip(ends.tolist(), wander.tolist(), strict=True):
+        yield Interval(mean, lo, hi, n, middle, wandering)
 
 
 def _hodges_lehmann(samples: NDArray[np.float64]) -> NDArray[np.float64]:

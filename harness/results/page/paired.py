@@ -1,6 +1,6 @@
 """Every two stacks of a setting against each other, within blocks, all at once. Pure.
 
-The same interval as `harness.stats.log_interval`, for all pairs and objectives together:
+The same interval as `harness.stats.compare` has, for all pairs and objectives together:
 a page may hold ten thousand pairs.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from harness import stats
 from harness.thresholds import CONFIDENCE
 
 Floats = NDArray[np.float64]
@@ -52,16 +53,29 @@ def _paired(settings: Sequence[Floats]) -> Iterator[Paired]:
     """Yield the pairs of each of `settings`, all of one shape."""
     first, second = np.triu_indices(len(settings[0]), 1)
     logs = np.stack(settings)
-    differences = logs[:, first] - logs[:, second]
-    known = ~np.isnan(differences)
-    blocks = known.sum(axis=2)
+    differences = _closed_up(logs[:, first] - logs[:, second])
+    means, blocks = _means(differences)
+    squares, _ = _means((differences - means[:, :, None, :]) ** 2)
+    steps, _ = _means(np.diff(differences, axis=2) ** 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = np.where(known, differences, 0.0).sum(axis=2) / blocks
-        deviations = np.where(known, differences - means[:, :, None, :], 0.0)
-        errors = np.sqrt((deviations**2).sum(axis=2) / (blocks - 1) / blocks)
-        halves = special.stdtrit(blocks - 1.0, (1 + CONFIDENCE) / 2) * errors
+        variances = squares * blocks / (blocks - 1)
+        worth = np.where(stats.wanders(steps, variances, blocks), 1, blocks)
+        halves = special.stdtrit(blocks - 1.0, (1 + CONFIDENCE) / 2) * np.sqrt(variances / worth)
     for each in zip(means, np.where(blocks > 1, halves, np.nan), blocks, strict=True):
         yield Paired(first, second, *each)
+
+
+def _closed_up(values: Floats) -> Floats:
+    """Return `values` with the blocks that are not known behind those that are."""
+    return np.take_along_axis(values, np.argsort(np.isnan(values), axis=2, kind="stable"), axis=2)
+
+
+def _means(values: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the mean over blocks of what is known, and of how many that is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(known, values, 0.0).sum(axis=2) / count, count
 
 
 def together(settings: Sequence[Paired]) -> Paired:
