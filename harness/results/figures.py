@@ -3,6 +3,7 @@
 import math
 
 from harness import stats
+from harness.counted import counted
 from harness.model import Comparison, Summary
 from harness.results import capacity
 from harness.results.gfm import DASH
@@ -28,11 +29,16 @@ def against_text(pair: Comparison) -> str:
 
 
 def verdict_text(pair: Comparison, blocks: int) -> str:
-    """Return the verdict; for an unclear one also how many more blocks it would likely take."""
+    """Return the verdict; for an unclear one also how many more blocks it would likely take.
+
+    Not of a ratio that wanders: more blocks of the same run hardly tell.
+    """
     if pair.verdict != "unclear" or not (pair.ratio and pair.lo and pair.hi):
         return pair.verdict
+    if "wander" in pair.flags.split("; "):
+        return pair.verdict
     more = stats.blocks_to_go(pair.ratio, math.log(pair.hi / pair.lo) / 2, blocks)
-    return f"unclear ({more} more blocks)"
+    return f"unclear ({counted(more, 'more block')})"
 
 
 def _spread(half_pct: float) -> str:
