@@ -77,27 +77,34 @@ async def answered(server: Server, path: str) -> None:
 
 
 async def loaded(
-    processes: Processes, servers: Sequence[Server], path: str, body: bytes, measure_s: float
+    processes: Processes,
+    servers: Sequence[Server],
+    path: str,
+    body: bytes,
+    measure_s: float,
+    *,
+    slice_s: float = SLICE_S,
+    connections: int = CONNECTIONS,
 ) -> tuple[TargetAnswer, ...]:
     """Load the servers by turns with the harness's generator, the order of each round random."""
     chance = random.Random(1)
     rounds = tuple(tuple(chance.sample(range(len(servers)), len(servers))) for _ in range(997))
     job = Job(
         timeout_s=10.0,
-        slice_s=SLICE_S,
+        slice_s=slice_s,
         warmup_s=0.5,
         measure_s=measure_s,
-        targets=tuple(target(each, path, body) for each in servers),
+        targets=tuple(target(each, path, body, connections) for each in servers),
         rounds=rounds,
     )
     return (await carry_out(job, processes, cpus=LOAD_CORE)).targets
 
 
-def target(server: Server, path: str, body: bytes) -> Target:
+def target(server: Server, path: str, body: bytes, connections: int) -> Target:
     """Describe a server to the generator."""
     request = LoadRequest(request_bytes("GET", path, "127.0.0.1"), 200, body)
     pids = tuple(tree(server.pid))
-    return Target(server.name, server.host, server.port, CONNECTIONS, (request,), pids)
+    return Target(server.name, server.host, server.port, connections, (request,), pids)
 
 
 def cpu_us(answer: TargetAnswer) -> float:
