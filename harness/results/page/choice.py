@@ -27,8 +27,8 @@ MARGIN = math.log1p(SAME_WITHIN)
 MANY = 2**31
 """Blocks: of a pair that is compared in nothing."""
 
-MOST_CONTESTS = 30_000
-"""Pairs of stacks that a page holds: some 5 MB of it."""
+MOST_CONTESTS = 6_000
+"""Pairs of stacks that a page holds: some 1.5 MB of it."""
 
 
 @dataclass(frozen=True, slots=True)
