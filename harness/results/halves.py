@@ -54,8 +54,8 @@ def _half(
     return find_each(measured, rows)
 
 
-def _half_of(line: str) -> int:
+def _half_of(line: bytes) -> int:
     """Return 0 or 1, the same for all lines of a setting, as they were written."""
-    key = line.split(",", OF_KEY)[:OF_KEY]
+    key = line.split(b",", OF_KEY)[:OF_KEY]
     del key[OF_STACK]
-    return int(zlib.crc32(",".join(key).encode()) % 100 < OF_THE_SECOND)
+    return int(zlib.crc32(b",".join(key)) % 100 < OF_THE_SECOND)

@@ -139,16 +139,16 @@ def opened(folder: Path) -> Iterator[Store]:
         os.close(handle)
 
 
-def read(folder: Path, wanted: Callable[[str], bool] | None = None) -> list[Observation]:
+def read(folder: Path, wanted: Callable[[bytes], bool] | None = None) -> list[Observation]:
     """Return the observations of a results folder, or those of the lines that are `wanted`.
 
     Raises `BadInput` when it holds none.
     """
     path = folder / BLOCKS
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
+        with path.open("rb") as lines:
             some = chain(islice(lines, 1), filter(wanted, lines))
-            observations = list(parsing.parsed(Observation, some, str(path)))
+            observations = list(parsing.parsed(Observation, map(bytes.decode, some), str(path)))
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8 text") from None
     except OSError as error:

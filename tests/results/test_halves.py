@@ -54,9 +54,9 @@ def test_each_half_has_whole_settings_and_neither_is_empty() -> None:
     assert set.union(*halves_of.values()) == {0, 1}
 
 
-def lines_of(rows: list[Observation]) -> Iterator[tuple[str, Observation]]:
+def lines_of(rows: list[Observation]) -> Iterator[tuple[bytes, Observation]]:
     for row in rows:
-        yield tables.lines([values(row)]), row
+        yield tables.lines([values(row)]).encode(), row
 
 
 @pytest.mark.usefixtures("_worth_it")
@@ -83,11 +83,11 @@ def test_what_is_wrong_is_told_as_by_one(folder: Path, before: str, after: str, 
 def test_a_setting_written_in_two_ways_is_read_by_one(folder: Path) -> None:
     """A rate of 0 ms may have been put down as 0.0 by hand: no half has all of that setting."""
     path = folder / store.BLOCKS
-    heading, *lines = path.read_text().splitlines(keepends=True)
+    heading, *lines = path.read_bytes().splitlines(keepends=True)
     wanted = rebuild.findings(folder)
-    other = [halves._half_of(line.replace(",1,0,", ",1,0.0,", 1)) for line in lines]
+    other = [halves._half_of(line.replace(b",1,0,", b",1,0.0,", 1)) for line in lines]
     at = next(at for at, half in enumerate(other) if half != halves._half_of(lines[at]))
-    lines[at] = lines[at].replace(",1,0,", ",1,0.0,", 1)
-    path.write_text(heading + "".join(lines))
+    lines[at] = lines[at].replace(b",1,0,", b",1,0.0,", 1)
+    path.write_bytes(heading + b"".join(lines))
     assert by_halves(folder) is None
     assert rebuild.findings(folder) == wanted
