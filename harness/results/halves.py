@@ -32,7 +32,7 @@ def by_halves(folder: Path) -> tuple[Matrix, Findings] | None:
     try:
         if not worth_it((folder / store.BLOCKS).stat().st_size):
             return None
-        measured = matrix.read(folder / "matrix.toml")
+        measured = matrix.read(folder / "matrix.toml", resolved=True)
         cells = {*plan.cells(measured), *plan.ceilings(measured)}
         other = beside(lambda: _half(folder, measured, cells, 1))
         mine = _half(folder, measured, cells, 0)

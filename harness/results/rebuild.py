@@ -44,7 +44,7 @@ def findings(folder: Path) -> tuple[Matrix, Findings]:
 
 def _whole(folder: Path) -> tuple[Matrix, Findings]:
     observations = store.read(folder)
-    measured = matrix.read(folder / "matrix.toml")
+    measured = matrix.read(folder / "matrix.toml", resolved=True)
     cells = {*plan.cells(measured), *plan.ceilings(measured)}
     named = dict.fromkeys(row.key for row in observations)
     stray = next((key for key in named if key not in cells), None)

@@ -205,6 +205,20 @@ def test_a_resolved_matrix_reads_back_to_its_equal(name: str) -> None:
     assert to_toml(resolved) == to_toml(MATRICES[name]())
 
 
+@pytest.mark.parametrize("name", MATRICES)
+def test_what_was_measured_is_read_where_its_adapters_are_not(name: str) -> None:
+    matrix = MATRICES[name]()
+    document = tomllib.loads(to_toml(matrix))
+    for stack in document["stack"]:
+        stack["adapter"] = f"another_machine.{stack['adapter']}"
+    again = parse(document, "another-name", resolved=True)
+    assert plan.settings(again) == plan.settings(matrix)
+    for stack, was in zip(again.stacks.values(), matrix.stacks.values(), strict=True):
+        known = {name: value for name, value in was.options.items() if value is not None}
+        assert stack.name == was.name
+        assert {"pool_size": known["pool_size"], **stack.options} == known
+
+
 TIMES = st.one_of(
     st.integers(1, 10_000).map(lambda n: f"{n}s"),
     st.decimals(1, 10_000, places=3).map(lambda n: f"{n}s"),
