@@ -6,10 +6,10 @@ CONFIDENCE = 0.95
 SAME_WITHIN = 0.03
 """Ratios this close to 1 are a tie: nobody changes a driver for less."""
 
-RATIO_DRIFT = 0.10
+RATIO_DRIFT = 0.15
 """Of how far a ratio is from 1, on the log scale: what another hour may do to it, all blocks of a
-run alike. Runs of the same code moved SQLAlchemy's ratio to asyncpg by nearly that
-(docs/validation.md), and the machine alone does so, to servers that stay up."""
+run alike. In eight hours SQLAlchemy's ratio to asyncpg scattered by 0.055 of that from run to run
+(docs/validation.md), so two runs differ by more than this one time in twenty."""
 
 WANDER_LEAST_BLOCKS = 8
 """Of fewer, whether they are independent cannot be told: even a steady climb may be chance."""

@@ -95,7 +95,7 @@ def after(**parts: Any) -> Side:
         measured("fresh", 1000),
         *(
             elsewhere(stack, rate)
-            for stack, rate in ((BASE, 1500), ("quick", 5310), ("alike", 3210))
+            for stack, rate in ((BASE, 1400), ("quick", 5310), ("alike", 3210))
         ),
         rows(cell("quick", "users_list"), [2000.0, 2010.0, 2005.0]),
         label="results/matrix, measured at 1a2b3c4 with changes",
