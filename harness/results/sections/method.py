@@ -5,7 +5,7 @@ from harness.duration import format_duration
 from harness.matrix import Matrix
 from harness.results import capacity, distance
 from harness.results.sections.material import Material
-from harness.thresholds import CONFIDENCE, LATE_MS, SAME_WITHIN
+from harness.thresholds import CONFIDENCE, LATE_MS, RATIO_DRIFT, SAME_WITHIN
 
 
 def section(material: Material) -> str:
@@ -25,7 +25,8 @@ def section(material: Material) -> str:
         f"{alone} A block is fresh server processes, warmed for {format_duration(run.warmup)} "
         f"and measured for {format_duration(run.measure)} a stack; blocks, not seconds, are the "
         f"sample. Intervals are {CONFIDENCE:.0%} confidence intervals over blocks (t, on logs); "
-        "ratios are made within a block, then averaged. "
+        "ratios are made within a block, then averaged. They are of this run: another hour may "
+        f"move a ratio by {RATIO_DRIFT:.0%} of its distance from 1, on the log scale, besides. "
         f"A verdict needs {run.min_blocks} blocks: `faster` and `slower` mean the interval lies "
         f"beyond {SAME_WITHIN:.0%}, with Holm's correction within a setting, `tie` that it lies "
         f"within. {_loops(matrix)} CPU is per good answer."
