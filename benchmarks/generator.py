@@ -44,6 +44,7 @@ from harness.load.http import request_bytes
 from harness.load.job import Answer, Job, Request, Slice, Target, TargetAnswer
 from harness.load.lag import LagMeter
 from harness.load.slices import give
+from harness.processes import KILL_AFTER_S
 
 PORT = 18431
 CONNECTIONS = 16
@@ -91,6 +92,8 @@ def main() -> None:
     blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
+    # As Ctrl-C, which ends what was started.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     with awake(wanted=True), served():
         start_up_ms = statistics.median(_start_up_ms() for _ in range(3))
         print(
@@ -258,7 +261,11 @@ def _run(argv: list[str], told: bytes) -> tuple[bytes, float]:
         stdin.seek(0)
         with _on_core(LOAD_CORE):
             process = subprocess.Popen(argv, stdin=stdin, stdout=stdout)
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             sys.exit(f"{argv[0]} ended with {process.returncode}")
@@ -273,13 +280,17 @@ def served() -> Iterator[None]:
     argv += ["--http", "1", "--no-ws", "--port", str(PORT), "--no-log", "--factory"]
     argv += ["--working-dir", str(Path(__file__).parent), "generator:fixed"]
     with _on_core(APP_CORE):
-        process = subprocess.Popen(argv)
+        process = subprocess.Popen(argv, start_new_session=True)
     try:
         _wait_until_ready()
         yield
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(KILL_AFTER_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _wait_until_ready() -> None:
@@ -313,4 +324,7 @@ def _answering(body: bytes) -> Callable[[Asked], object]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
