@@ -190,11 +190,15 @@ def _follows(found: Shift, middle: float) -> bool:
 
 
 def _may_be_the_hour(change: Change) -> bool:
-    """Whether a ratio so far from 1 may change that much between two runs of the same code."""
+    """Whether a ratio so far from 1 may change that much between two runs of the same code.
+
+    What the hour does and what blocks scatter by are independent: their squares add up.
+    """
     assert change.a is not None
     assert change.b is not None
     assert change.shift is not None
-    return abs(change.shift.size) <= RATIO_DRIFT * abs(change.a.value + change.b.value) / 2
+    hour = RATIO_DRIFT * abs(change.a.value + change.b.value) / 2
+    return abs(change.shift.size) <= math.hypot(hour, change.shift.half_width or 0.0)
 
 
 def _judged(change: Change, *, proven: bool) -> Change:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from harness.columns import values
+from harness.diff.changes import Change
+from harness.diff.compare import Difference
 from harness.diff.side import Observed, Side, side
 from harness.environment import to_json
 from harness.model import Endpoint, Key, Observation
@@ -20,6 +22,8 @@ BASE = "base"
 OTHERS = ("one", "two", "three")
 STACKS = (BASE, *OTHERS)
 ENDPOINTS: Sequence[Endpoint] = ("users_get", "users_list", "users_insert", "books_list")
+SEEDS = range(0, 240, 2)
+STEADY = (1000.0, 1001.0, 999.0, 1000.0)
 LIMITS = {"users_list": 100, "books_list": 20}
 
 
@@ -108,6 +112,24 @@ def _simulated(
                 yield observed(
                     cell(stack, endpoint), block, rps=float(rate), app_cpu_us=float(cost)
                 )
+
+
+def named(difference: Difference) -> set[tuple[str, str, str]]:
+    """Return (stack, endpoint, verdict) of every change that is named."""
+    return {(each.key.stack, each.key.endpoint, each.verdict) for each in difference.named}
+
+
+def only(difference: Difference, stack: str, metric: str = "rps") -> Change:
+    """Return the change of the one cell of `stack`."""
+    (found,) = [
+        each for each in difference.changes if (each.key.stack, each.metric) == (stack, metric)
+    ]
+    return found
+
+
+def two(rates: Sequence[float], **parts: Any) -> Side:
+    """Return a side of a steady baseline and one other stack."""
+    return a_side(rows(cell(BASE), STEADY), rows(cell("one"), rates), **parts)
 
 
 def written(folder: Path, rates: Mapping[str, Sequence[float]], **parts: Any) -> Path:
