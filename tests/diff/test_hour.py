@@ -55,7 +55,7 @@ def test_a_machine_in_a_mood_for_light_stacks_names_nobody_in_nine_of_ten_runs()
     clean = []
     for seed in SEEDS:
         mood = float(np.random.default_rng(seed).normal(0, 0.055 * math.sqrt(2)))
-        moved = {
+        moved: dict[tuple[str, str], float] = {
             (stack, endpoint): (1.0 + number) ** mood
             for number, stack in enumerate(STACKS)
             for endpoint in ENDPOINTS
