@@ -116,8 +116,10 @@ async def _measure(
             if all(precise(matrix, each) for each in ledger.findings.by_setting.values()):
                 why = "every ratio is as precise as asked"
     finally:
-        if store.observations:  # with the plots: to draw them after each block takes too long
-            files = render.files(matrix, ledger.findings, described, draw=True)
+        if store.blocks:  # with the plots: to draw them after each block takes too long
+            found = ledger.findings
+            store.forget()
+            files = render.files(matrix, found, described, draw=True)
             store.publish({**fixed, **files})
     took_s = time.monotonic() - began
     return Outcome(ledger.findings, blocks, took_s, budget.load_s, why, described)

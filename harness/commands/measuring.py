@@ -16,13 +16,14 @@ from harness.commands.running import with_processes
 from harness.commands.wishes import Wishes
 from harness.database.room import Room
 from harness.errors import INTERRUPTED, BadInput, NothingMeasurable
-from harness.findings import Findings, find
+from harness.findings import Findings
 from harness.matrix import Matrix
 from harness.origin import NOWHERE_ELSE, Origin
 from harness.processes import Processes
 from harness.progress import shown
 from harness.results.earlier import Earlier
 from harness.results.markdown import report
+from harness.results.rebuild import findings
 from harness.results.store import Store, opened
 from harness.resume import resumable
 from harness.run import Outcome, run
@@ -84,7 +85,7 @@ def measure(
             measured, outcome = with_processes(job)
         except asyncio.CancelledError:
             blocks = "nothing was measured"
-            if store.observations:
+            if store.blocks:
                 blocks = "what is done is there, and --resume goes on with it"
                 summarise(lambda: _so_far(chosen, store))
             click.echo(f"interrupted; {store.folder}: {blocks}", err=True)
@@ -125,7 +126,7 @@ def _so_far(interrupted: Matrix, store: Store) -> str:
     """Return the report of a run that did not get to its end."""
     path = store.folder / "env.json"
     described = environment.from_json(path.read_bytes(), str(path))
-    return report(interrupted, find(interrupted, store.observations), described)
+    return report(interrupted, findings(store.folder)[1], described)
 
 
 def _end(

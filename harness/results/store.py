@@ -83,6 +83,11 @@ class Store:
             self._by_setting[row.key.setting].append(row)
             self._blocks.add((row.key.setting, row.block))
 
+    def forget(self) -> None:
+        """Let go of the observations, where no block comes after: a report needs the room."""
+        self.observations.clear()
+        self._by_setting.clear()
+
     def publish(self, files: Mapping[str, str]) -> None:
         """Replace `files`, which are all that is computed: plots that are not among them go."""
         self.write(files)
