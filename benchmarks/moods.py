@@ -123,10 +123,8 @@ def report(launches: Sequence[Sequence[Window]]) -> None:
             f" of a launch, {statistics.stdev(means):.1%} between launches"
             f" ({chance:.1%} if they were alike)"
         )
-    sync, others = ([each for windows in logs[name] for each in windows] for name in OTHERS[1:])
-    print(
-        f"the two SQLAlchemy adapters move together: r = {statistics.correlation(sync, others):.2f}"
-    )
+    both = ([each for windows in logs[name] for each in windows] for name in OTHERS[1:])
+    print(f"the two SQLAlchemy adapters move together: r = {statistics.correlation(*both):.2f}")
 
 
 if __name__ == "__main__":

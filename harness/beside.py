@@ -2,7 +2,6 @@
 
 import io
 import multiprocessing
-import operator
 import os
 import pickle
 import signal
@@ -14,7 +13,7 @@ from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from harness.columns import is_record
+from harness.columns import getter, is_record
 
 Value = TypeVar("Value")
 
@@ -90,11 +89,9 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, record: Any) -> Any:
         kind: Any = type(record)
-        return (kind, _getter(kind)(record)) if is_record(kind) else NotImplemented
+        return (kind, _fields(kind)(record)) if is_record(kind) else NotImplemented
 
 
 @cache
-def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
-    names = [each.name for each in fields(kind)]
-    get = operator.attrgetter(*names)
-    return get if len(names) > 1 else lambda record: (get(record),)
+def _fields(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return getter([each.name for each in fields(kind)])

@@ -3,7 +3,7 @@
 import functools
 import operator
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -19,6 +19,12 @@ def values(record: Any) -> list[Any]:
     return list(_getter(kind)(record))
 
 
+def getter(paths: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what gets the attributes at `paths`, as a tuple of one, too."""
+    get = operator.attrgetter(*paths)
+    return get if len(paths) > 1 else lambda record: (get(record),)
+
+
 def is_record(hint: object) -> bool:
     """Whether a type hint is one of a dataclass."""
     return isinstance(hint, type) and is_dataclass(hint)
@@ -26,9 +32,7 @@ def is_record(hint: object) -> bool:
 
 @functools.cache
 def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
-    paths = _paths(kind)
-    get = operator.attrgetter(*paths)
-    return get if len(paths) > 1 else lambda record: (get(record),)
+    return getter(_paths(kind))
 
 
 @functools.cache

@@ -11,7 +11,6 @@ from itertools import pairwise
 from scipy import special
 
 from harness import stats
-from harness.stats import ROUNDING
 from harness.thresholds import CONFIDENCE
 
 
@@ -55,7 +54,7 @@ class Shift:
         if self.variance is None or self.degrees is None:
             return None
         if self.variance == 0:
-            return float(abs(self.size) <= math.sqrt(ROUNDING))
+            return float(abs(self.size) <= math.sqrt(stats.ROUNDING))
         return 2 * float(special.stdtr(self.degrees, -abs(self.size) / math.sqrt(self.variance)))
 
 
@@ -80,7 +79,7 @@ def shift(a: Mean, b: Mean) -> Shift:
     if a.variance is None or b.variance is None:
         return Shift(size, None, None)
     variance = a.variance + b.variance
-    if variance < ROUNDING:
+    if variance < stats.ROUNDING:
         return Shift(size, 0.0, 1.0)
     share_a, share_b = a.variance / variance, b.variance / variance
     degrees = 1 / (share_a**2 / (a.n - 1) + share_b**2 / (b.n - 1))
