@@ -87,7 +87,7 @@ def measure(
             blocks = "nothing was measured"
             if store.blocks:
                 blocks = "what is done is there, and --resume goes on with it"
-                summarise(lambda: _so_far(chosen, store))
+                summarise(lambda: _so_far(store.folder))
             click.echo(f"interrupted; {store.folder}: {blocks}", err=True)
             return INTERRUPTED
     return _end(measured, outcome, store.folder, wishes, failing(outcome.findings))
@@ -122,11 +122,11 @@ def _resumed(store: Store, chosen: Matrix, path: Path, origins: Origins) -> Earl
     return earlier
 
 
-def _so_far(interrupted: Matrix, store: Store) -> str:
-    """Return the report of a run that did not get to its end."""
-    path = store.folder / "env.json"
+def _so_far(folder: Path) -> str:
+    """Return the report of a run that did not get to its end, of what it wrote."""
+    path = folder / "env.json"
     described = environment.from_json(path.read_bytes(), str(path))
-    return report(interrupted, findings(store.folder)[1], described)
+    return report(*findings(folder), described)
 
 
 def _end(
