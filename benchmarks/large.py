@@ -52,7 +52,7 @@ from harness.model import (
     Wire,
     Work,
 )
-from harness.observe.memory import peak_rss_mib, pss_mib
+from harness.observe.memory import pss_mib
 from harness.processes import watched
 from harness.results import tables
 from harness.results.resolved import to_toml
@@ -259,10 +259,9 @@ def timed(*arguments: str) -> Took:
 
 
 def resumed(path: Path, results: Path) -> Took:
-    """Resume a run until it would measure, and interrupt it.
+    """Resume a run until it would measure, and interrupt it; the peak is that of its end, too.
 
-    The peak is that until then, except where only the kernel's account of the end is to be had:
-    to sum up and draw all that is there takes more.
+    Interrupted, it sums up and draws all that is there, which takes more.
     """
     began = time.monotonic()
     arguments = (str(path), "--resume", "--results", str(results), "--no-progress")
@@ -272,12 +271,11 @@ def resumed(path: Path, results: Path) -> Took:
         for line in process.stderr:
             if line.startswith("block "):
                 break
-    wall_s, cpu = time.monotonic() - began, psutil.Process(process.pid).cpu_times()
-    most_mib = peak_rss_mib([process.pid])
-    process.send_signal(signal.SIGINT)
-    process.stderr.read()
-    at_end_mib = peak_mib(ended(process))
-    return Took(wall_s, cpu.user + cpu.system, most_mib or at_end_mib, _most(seen))
+        wall_s, cpu = time.monotonic() - began, psutil.Process(process.pid).cpu_times()
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        usage = ended(process)
+    return Took(wall_s, cpu.user + cpu.system, peak_mib(usage), _most(seen))
 
 
 @contextlib.contextmanager
