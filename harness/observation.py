@@ -9,7 +9,7 @@ import orjson
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import arrivals, histogram, probes
+from harness import arrivals, histogram, parts, probes
 from harness.load.job import Searched, Slice, TargetAnswer
 from harness.model import (
     ERROR_CLASSES,
@@ -21,6 +21,7 @@ from harness.model import (
     Machine,
     Observation,
     Outcome,
+    Parts,
     Schedule,
     Work,
 )
@@ -138,6 +139,7 @@ def measured(
         open_loop=arrivals.of_block(answer),
         generators=generators,
         capacity=_capacity(searched, rps),
+        parts=parts.of(answer.slices) if closed else Parts(),
     )
 
 
@@ -204,13 +206,13 @@ def _drift(slices: Sequence[Slice]) -> float | None:
 
 def _welch_half_width(first: NDArray[np.float64], last: NDArray[np.float64]) -> float:
     """Return half the interval of a difference of means whose variances differ (Welch 1947)."""
-    parts = [float(each.var(ddof=1)) / len(each) for each in (first, last)]
-    if not sum(parts):
+    shares = [float(each.var(ddof=1)) / len(each) for each in (first, last)]
+    if not sum(shares):
         return 0.0
-    degrees = sum(parts) ** 2 / sum(
-        part**2 / (len(each) - 1) for part, each in zip(parts, (first, last), strict=True)
+    degrees = sum(shares) ** 2 / sum(
+        share**2 / (len(each) - 1) for share, each in zip(shares, (first, last), strict=True)
     )
-    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(sum(parts))
+    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(sum(shares))
 
 
 def _log_rates(slices: Sequence[Slice]) -> NDArray[np.float64] | None:

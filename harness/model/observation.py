@@ -13,6 +13,7 @@ from harness.model.latency import Latency
 from harness.model.machine import Machine
 from harness.model.memory import MemoryBlock
 from harness.model.openloop import OpenLoopBlock
+from harness.model.parts import Parts
 from harness.model.pooler import Pooler
 from harness.model.wire import Wire
 from harness.model.work import Work
@@ -67,3 +68,4 @@ class Observation:
     pooler: Pooler = Pooler()
     connections: ConnectionsBlock = ConnectionsBlock()
     memory: MemoryBlock = MemoryBlock()
+    parts: Parts = Parts()
