@@ -1,7 +1,8 @@
-"""Blocks that follow each other in time: they are worth one, and the ratio says so."""
+"""What follows each other in time: such blocks are worth one, and the ratio says so."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from scipy import stats as scipy_stats
 
 from harness import stats
 from harness.diff.welch import mean
-from harness.model import Comparison
+from harness.model import Comparison, Observation, Parts
+from harness.parts import PARTS
 from harness.results.figures import verdict_text
 from tests.factories import a_key, blocks
 
@@ -21,12 +23,34 @@ MIXED = [2.7, 2.5, 2.82, 2.6, 2.9, 2.55, 2.8, 2.62, 2.75]
 """The same, in another order."""
 
 
-def against_base(ratios: Sequence[float], machine: Sequence[float] | None = None) -> Comparison:
-    """Return the comparison by req/s of a stack whose blocks have `ratios` to the baseline's."""
+def against_base(
+    ratios: Sequence[float],
+    machine: Sequence[float] | None = None,
+    courses: Sequence[Sequence[str]] = (),
+) -> Comparison:
+    """Return the comparison by req/s of a stack whose blocks have `ratios` to the baseline's.
+
+    `courses` are how the blocks of the baseline went, and those of the stack.
+    """
     base = machine or [1000.0] * len(ratios)
     mine = [rate * ratio for rate, ratio in zip(base, ratios, strict=True)]
-    cells = {a_key(): blocks(base), OTHER: blocks(mine, OTHER)}
-    return stats.comparisons(cells, lambda _: "base", 3)[0]
+    sides = [blocks(base), blocks(mine, OTHER)]
+    for rows, went in zip(sides, courses, strict=False):
+        rows[:] = map(going, rows, went)
+    return stats.comparisons(dict(zip((a_key(), OTHER), sides, strict=True)), lambda _: "base", 3)[
+        0
+    ]
+
+
+def going(row: Observation, text: str) -> Observation:
+    return replace(row, parts=Parts(text, text))
+
+
+def course(source: np.random.Generator, slow: float = 0.0, *, common: float = 0.0) -> str:
+    """Return how a block went: noise of 3 %, and what lasts for a quarter of it or longer."""
+    mood = np.repeat(source.normal(0, slow, 4), PARTS // 4) if slow else 0.0
+    values = 1000 * np.exp(source.normal(0, 0.03, PARTS) + mood + common * np.arange(PARTS))
+    return " ".join(map(str, np.rint(values).astype(int).tolist()))
 
 
 def half_width(pair: Comparison) -> float:
@@ -92,6 +116,64 @@ def test_no_interval_of_blocks_in_order_is_narrower_than_without(ratios: list[fl
 def test_a_comparison_of_runs_takes_blocks_for_what_a_report_does(logs: list[float]) -> None:
     report = stats.log_interval([math.exp(each) for each in logs], in_order=True)
     assert mean(logs, in_order=True).half_width == pytest.approx(report.half_width, abs=1e-9)
+
+
+# Within blocks, while the same servers are up
+
+
+def test_a_ratio_that_moves_while_the_same_servers_are_up_is_doubted() -> None:
+    source = np.random.default_rng(1)
+    steady, moved = ([course(source, slow) for _ in MIXED] for slow in (0.0, 0.05))
+    assert against_base(MIXED, courses=(steady, moved)).flags == "wander"
+    assert against_base(MIXED, courses=(moved, steady)).flags == "wander"
+    assert against_base(MIXED, courses=(steady, steady[::-1])).flags == ""
+
+
+def test_a_machine_that_moves_under_both_alike_is_not() -> None:
+    source = np.random.default_rng(1)
+    both = [[course(source, common=0.02) for _ in MIXED] for _ in range(2)]
+    assert against_base(MIXED, courses=both).flags == ""
+
+
+def test_three_blocks_are_enough_to_see_it_and_are_then_worth_one() -> None:
+    source = np.random.default_rng(1)
+    steady, moved = ([course(source, slow) for _ in range(3)] for slow in (0.0, 0.1))
+    found = against_base(MIXED[:3], courses=(steady, moved))
+    scatter = float(np.log(MIXED[:3]).std(ddof=1))
+    assert found.flags == "wander"
+    assert half_width(found) == pytest.approx(scipy_stats.t.ppf(0.975, 2) * scatter)
+
+
+def test_only_blocks_that_both_sides_know_are_asked() -> None:
+    source = np.random.default_rng(1)
+    steady, moved = ([course(source, slow) for _ in MIXED] for slow in (0.0, 0.1))
+    assert against_base(MIXED, courses=(steady, [""] * 9)).flags == ""
+    assert against_base(MIXED, courses=([""] * 6 + steady[6:], moved)).flags == "wander"
+    assert against_base(MIXED, courses=([""] * 6 + steady[6:], moved[:6] + [""] * 3)).flags == ""
+
+
+@pytest.mark.parametrize("count", [1, 3, 14])
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_one_in_forty_of_noisy_ratios_is_said_to_wander_within(count: int, spread: float) -> None:
+    source = np.random.default_rng(1)
+    scatter = np.exp(source.normal(0, spread, (4_000, count, 1)))  # of each block its own
+    said = stats.within(stats.likeness(scatter * source.normal(0, 1, (4_000, count, PARTS))))
+    assert 0.015 < np.mean(said) < 0.035
+
+
+def test_parts_that_agree_but_for_rounding_do_not_wander() -> None:
+    assert not stats.within(stats.likeness(np.full((3, PARTS), 0.1) + 1e-15 * np.arange(PARTS)))
+
+
+@given(st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=20))
+def test_a_comparison_of_runs_takes_what_wanders_within_for_what_a_report_does(
+    logs: list[float],
+) -> None:
+    report = stats.log_interval([math.exp(each) for each in logs], within=True)
+    found = mean(logs, within=True)
+    assert found.half_width == pytest.approx(report.half_width, abs=1e-9)
+    assert found.wander
+    assert report.wander
 
 
 def test_nobody_is_told_how_many_more_blocks_would_settle_it() -> None:

@@ -9,12 +9,12 @@ more chances of a false alarm than one of two.
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness import stats
-from harness.diff.side import MEASURES, Measure, Side
+from harness.diff.side import MEASURES, PARTS, Cell, Floats, Measure, Side
 from harness.diff.welch import Mean, Shift, mean, shift
 from harness.model import Endpoint, Key, Metric, Setting
 from harness.thresholds import CONFIDENCE, MAX_ERROR_PCT, RATIO_DRIFT, SAME_WITHIN
@@ -73,7 +73,7 @@ def judged(changes: Sequence[Change]) -> list[Change]:
 
 def ratio(side: Side, key: Key, baseline: Key, metric: Metric) -> Mean | None:
     """Return the mean log ratio of a cell to its baseline, over the blocks that both have."""
-    return _mean(_log_ratios(side, key, [baseline], metric))
+    return _mean(side, key, [baseline], metric)
 
 
 def means(found: Sequence[Change]) -> dict[tuple[Metric, Endpoint], float]:
@@ -125,7 +125,7 @@ def _baseline(a: Side, b: Side, keys: Sequence[Key]) -> Key | None:
 def _change(
     a: Side, b: Side, key: Key, baseline: Key, reference: Sequence[Key], metric: Metric
 ) -> Change:
-    before, after = (_mean(_log_ratios(side, key, reference, metric)) for side in (a, b))
+    before, after = (_mean(side, key, reference, metric) for side in (a, b))
     enough = (
         before is not None
         and after is not None
@@ -162,8 +162,28 @@ def _log_ratios(side: Side, key: Key, reference: Sequence[Key], metric: Metric) 
     return logs if all(map(math.isfinite, logs)) else []
 
 
-def _mean(values: Sequence[float]) -> Mean | None:
-    return mean(values, in_order=True) if values else None
+def _mean(side: Side, key: Key, reference: Sequence[Key], metric: Metric) -> Mean | None:
+    values = _log_ratios(side, key, reference, metric)
+    if not values:
+        return None
+    within = _wanders_within(side.cells[key], [side.cells[each] for each in reference], metric)
+    return mean(values, in_order=True, within=within)
+
+
+def _wanders_within(mine: Cell, theirs: Sequence[Cell], metric: Metric) -> bool:
+    """Whether the ratio wanders within the blocks that all have."""
+    if metric not in PARTS:
+        return False
+    both = set(mine.blocks).intersection(*(each.blocks for each in theirs))
+    own, *others = (_courses(each, both, metric) for each in (mine, *theirs))
+    return bool(stats.within(stats.likeness(own - sum(others) / len(others))))
+
+
+def _courses(cell: Cell, blocks: Set[int], metric: Metric) -> Floats:
+    """Return how `blocks` of the cell went."""
+    if len(blocks) == len(cell.blocks):
+        return cell.courses[metric]
+    return cell.courses[metric][[each in blocks for each in cell.blocks]]
 
 
 def _moved_alike(changes: Sequence[Change]) -> list[Key]:
@@ -192,13 +212,16 @@ def _follows(found: Shift, middle: float) -> bool:
 def _may_be_the_hour(change: Change) -> bool:
     """Whether a ratio so far from 1 may change that much between two runs of the same code.
 
-    What the hour does and what blocks scatter by are independent: their squares add up.
+    What the hour does and what blocks scatter by are independent: their squares add up. But the
+    interval of a ratio that wanders is of the same thing, so there the larger of the two counts.
     """
     assert change.a is not None
     assert change.b is not None
     assert change.shift is not None
     hour = RATIO_DRIFT * abs(change.a.value + change.b.value) / 2
-    return abs(change.shift.size) <= math.hypot(hour, change.shift.half_width or 0.0)
+    half = change.shift.half_width or 0.0
+    both = max if change.a.wander or change.b.wander else math.hypot
+    return abs(change.shift.size) <= both(hour, half)
 
 
 def _judged(change: Change, *, proven: bool) -> Change:

@@ -4,9 +4,14 @@ import math
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from itertools import accumulate, chain, pairwise
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import parts
 from harness.model import Errors, Key, Outcome
 from harness.thresholds import RATE_KEPT
 
@@ -18,6 +23,14 @@ LARGEST = 1e15
 """No measured number comes near it."""
 
 NUMBERS = ("block", "requests", "offered_rps", *MEASURES)
+
+PARTS: Mapping[Measure, Callable[["Observed"], str]] = {
+    "rps": operator.attrgetter("rps_parts"),
+    "app_cpu_us": operator.attrgetter("app_cpu_parts"),
+}
+
+Floats = NDArray[np.float64]
+
 _numbers = operator.attrgetter(*NUMBERS)
 _errors = operator.attrgetter(*(each.name for each in fields(Errors)))
 
@@ -37,6 +50,8 @@ class Observed:
     rss_end_mib: float | None
     rss_peak_mib: float | None
     outcome: Outcome
+    rps_parts: str
+    app_cpu_parts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +60,18 @@ class Cell:
 
     `error_pcts` holds failed requests, of all that ended, in per cent, for each block with
     a number, or when there are none for each block. `logs` holds what was measured, by
-    block, as logarithms: -inf where not one request had a good answer. `fell_behind`: fewer
-    requests were answered than were due, so that latency is that of a queue that grows.
+    block, as logarithms: -inf where not one request had a good answer. `courses` holds how
+    `blocks` went in some measures: blocks x parts (`harness.parts`), NaN where that is not
+    known. `fell_behind`: fewer requests were answered than were due, so that latency is that
+    of a queue that grows.
     """
 
     outcome: Outcome
     error_pct: float
     error_pcts: Sequence[float]
     logs: Mapping[Measure, Mapping[int, float]]
+    blocks: Sequence[int]
+    courses: Mapping[Measure, Floats] = field(compare=False)  # arrays have no one truth
     fell_behind: bool
 
 
@@ -80,16 +99,21 @@ def side(
     """Return the side of `rows`, in any order.
 
     Only cells of the stacks that `matrix` names are compared. Raises KeyError, TypeError or
-    AttributeError when it is no resolved matrix.
+    AttributeError when it is no resolved matrix, ValueError when rows hold no parts of a block.
     """
     stacks = {stack["name"] for stack in matrix["stack"]}
     cells: dict[Key, list[Observed]] = defaultdict(list)
     for row in rows:
         if row.key.stack in stacks:
             cells[row.key].append(row)
+    ordered = {key: sorted(each, key=operator.attrgetter("block")) for key, each in cells.items()}
+    courses = {measure: _courses(ordered, get) for measure, get in PARTS.items()}
     return Side(
         label=label,
-        cells={key: _cell(each) for key, each in cells.items()},
+        cells={
+            key: _cell(each, {measure: courses[measure][key] for measure in PARTS})
+            for key, each in ordered.items()
+        },
         baselines={
             each["name"]: each["baseline"] for each in matrix["group"] if "baseline" in each
         },
@@ -110,8 +134,17 @@ def impossible(row: Observed) -> str | None:
     return f"err_*: expected 0 or more, got {least}" if least < 0 else None
 
 
-def _cell(rows: Sequence[Observed]) -> Cell:
-    ordered = sorted(rows, key=operator.attrgetter("block"))
+def _courses(
+    cells: Mapping[Key, Sequence[Observed]], get: Callable[[Observed], str]
+) -> dict[Key, Floats]:
+    """Return how the good blocks of each cell went: those of all cells are read at once."""
+    texts = {key: [get(row) for row in rows if row.outcome == "ok"] for key, rows in cells.items()}
+    found = parts.logs(list(chain.from_iterable(texts.values())))
+    ends = accumulate(map(len, texts.values()), initial=0)
+    return {key: found[start:end] for key, (start, end) in zip(texts, pairwise(ends), strict=True)}
+
+
+def _cell(ordered: Sequence[Observed], courses: Mapping[Measure, Floats]) -> Cell:
     good = [row for row in ordered if row.outcome == "ok"]
     blocks = good or ordered
     errors = [sum(_errors(row.by_class)) for row in blocks]
@@ -121,6 +154,8 @@ def _cell(rows: Sequence[Observed]) -> Cell:
         error_pct=_pct(sum(errors), sum(ended)),
         error_pcts=list(map(_pct, errors, ended)),
         logs={measure: _logs(good, operator.attrgetter(measure)) for measure in MEASURES},
+        blocks=[row.block for row in good],
+        courses=courses,
         fell_behind=sum(row.rps or 0.0 for row in good)
         < RATE_KEPT * sum(row.offered_rps or 0.0 for row in good),
     )

@@ -159,6 +159,9 @@ def read(source: Source, name: str) -> tuple[Side, list[str]]:
     except (KeyError, TypeError, AttributeError) as error:
         where = f"{source.where(name)}/matrix.toml"
         raise BadInput(f"{where}: not the matrix of a run: {error}") from None
+    except ValueError as error:
+        where = f"{source.where(name)}/{BLOCKS}"
+        raise BadInput(f"{where}: not as it was written: {error}") from None
 
 
 def _source(argument: str) -> Source:

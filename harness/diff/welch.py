@@ -16,11 +16,15 @@ from harness.thresholds import CONFIDENCE
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """The mean of `n` values, and the variance of that mean: None from one value."""
+    """The mean of `n` values, and the variance of that mean: None from one value.
+
+    Where they `wander` that is the variance of one of them.
+    """
 
     value: float
     variance: float | None
     n: int
+    wander: bool = False
 
     @property
     def half_width(self) -> float | None:
@@ -58,19 +62,20 @@ class Shift:
         return 2 * float(special.stdtr(self.degrees, -abs(self.size) / math.sqrt(self.variance)))
 
 
-def mean(values: Sequence[float], *, in_order: bool = False) -> Mean:
+def mean(values: Sequence[float], *, in_order: bool = False, within: bool = False) -> Mean:
     """Return the mean of `values`, at least one.
 
-    Values that are `in_order` of time are worth one of them where they wander.
+    Values that are `in_order` of time are worth one of them where they wander, as they are
+    where what they measure wanders `within` each.
     """
     n = len(values)
     middle = sum(values) / n
     if n < 2:
-        return Mean(middle, None, n)
+        return Mean(middle, None, n, within)
     variance = sum([(each - middle) ** 2 for each in values]) / (n - 1)
     steps = sum([(after - before) ** 2 for before, after in pairwise(values)]) / (n - 1)
-    one = in_order and stats.wanders(steps, variance, n)
-    return Mean(middle, variance / (1 if one else n), n)
+    wander = within or (in_order and bool(stats.wanders(steps, variance, n)))
+    return Mean(middle, variance / (1 if wander else n), n, wander)
 
 
 def shift(a: Mean, b: Mean) -> Shift:

@@ -33,8 +33,8 @@ them fits a cache: of a thousand each takes a quarter longer."""
 REPEATED = frozenset({Key, Errors})
 """Records of which a whole table holds few that differ: each is made once."""
 
-LATER = frozenset({"options"})
-"""Key columns that tables were written without before there was such an axis: empty there."""
+LATER = frozenset({"options", "rps_parts", "app_cpu_parts"})
+"""Columns that tables were written without before there was such a thing: empty there."""
 
 UNFINISHED = "is unfinished"
 """What is wrong with a last line without an end: it was being written in a crash."""

@@ -13,7 +13,7 @@ from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.sample import sample
 from harness.stats.summary import by_cell, spoken_for, summaries, summarise
 from harness.stats.verdict import blocks_to_go
-from harness.stats.wander import ROUNDING, wanders
+from harness.stats.wander import ROUNDING, likeness, wanders, within
 
 __all__ = [
     "MORE_IS_BETTER",
@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "comparisons",
     "holm",
+    "likeness",
     "log_interval",
     "log_intervals",
     "metrics",
@@ -33,4 +34,5 @@ __all__ = [
     "summaries",
     "summarise",
     "wanders",
+    "within",
 ]

@@ -1,16 +1,24 @@
 """Cells against their baseline, within the blocks that both have."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
-from harness import arrivals
+from harness import arrivals, parts
 from harness.model import Comparison, Key, Metric, Observation
 from harness.stats.interval import Interval, log_intervals
-from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
+from harness.stats.metric import MORE_IS_BETTER, by_block, metrics, parts_by_block
 from harness.stats.verdict import different, verdict
+from harness.stats.wander import likeness, within
 from harness.thresholds import MAX_ERROR_PCT
 
-Blocks = Mapping[int, float]
-"""A metric of one cell, by block."""
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A metric of one cell, by block, and how it went in each, where that is known."""
+
+    values: Mapping[int, float]
+    parts: Mapping[int, str]
 
 
 def compare(
@@ -21,7 +29,7 @@ def compare(
     None too when either had nothing in one of them: to leave that block out would
     flatter whoever failed in it.
     """
-    return _compare_each([(by_block(cell, metric), by_block(baseline, metric))])[0]
+    return _compare_each([(_blocks(cell, metric), _blocks(baseline, metric))])[0]
 
 
 def comparisons(
@@ -53,7 +61,7 @@ def _in(
 ) -> Iterator[Comparison]:
     """Yield the comparisons of cells with those `against` which they stand, in one metric."""
     pairs = {key: base for key, base in against.items() if metric in metrics(key.setting)}
-    blocks = {key: by_block(cells[key], metric) for key in {*pairs, *pairs.values()}}
+    blocks = {key: _blocks(cells[key], metric) for key in {*pairs, *pairs.values()}}
     ratios = _compare_each([(blocks[key], blocks[base]) for key, base in pairs.items()])
     found_of = dict(zip(pairs, ratios, strict=True))
     surely = different({key: found for key, found in found_of.items() if found})
@@ -83,16 +91,40 @@ def _flags(found: Interval) -> str:
     return "; ".join(name for name, doubted in doubts.items() if doubted)
 
 
+def _blocks(rows: Sequence[Observation], metric: Metric) -> Blocks:
+    return Blocks(by_block(rows, metric), parts_by_block(rows, metric))
+
+
 def _compare_each(sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | None]:
     """Return what `compare` does for each cell with its baseline."""
-    ratios = [_ratios(cell, baseline) for cell, baseline in sides]
-    intervals = iter(log_intervals([each for each in ratios if each], in_order=True))
+    ratios = [_ratios(cell.values, baseline.values) for cell, baseline in sides]
+    known = [(each, pair) for each, pair in zip(ratios, sides, strict=True) if each]
+    wander = _wander_within([pair for _, pair in known])
+    intervals = iter(log_intervals([each for each, _ in known], in_order=True, within=wander))
     return [next(intervals) if each else None for each in ratios]
 
 
-def _ratios(cell: Blocks, baseline: Blocks) -> list[float]:
+def _ratios(cell: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
     pairs = [(value, baseline[block]) for block, value in cell.items() if block in baseline]
     return [mine / base for mine, base in pairs] if all(map(all, pairs)) else []
+
+
+def _wander_within(sides: Sequence[tuple[Blocks, Blocks]]) -> list[bool]:
+    """Return of each pair whether its ratio wanders within blocks: all are read at once."""
+    both = [[block for block in cell.parts if block in base.parts] for cell, base in sides]
+    mine, theirs = (
+        parts.logs(
+            [
+                pair[side].parts[block]
+                for pair, blocks in zip(sides, both, strict=True)
+                for block in blocks
+            ]
+        )
+        for side in (0, 1)
+    )
+    found = likeness(mine - theirs)
+    ends = accumulate(map(len, both), initial=0)
+    return [bool(within(found[start:end])) for start, end in pairwise(ends)]
 
 
 def _mostly_errors(rows: Sequence[Observation]) -> bool:

@@ -43,16 +43,22 @@ class Interval:
         return half is not None and abs(math.log(self.mean / self.middle)) > half
 
 
-def log_interval(values: Sequence[float], *, in_order: bool = False) -> Interval:
+def log_interval(
+    values: Sequence[float], *, in_order: bool = False, within: bool = False
+) -> Interval:
     """Return the geometric mean of `values` (all above zero) with its t interval.
 
-    Values that are `in_order` of time are not taken for independent when they are not.
+    Values that are `in_order` of time are not taken for independent when they are not, nor
+    where what they measure wanders `within` each of them.
     """
-    return log_intervals([values], in_order=in_order)[0]
+    return log_intervals([values], in_order=in_order, within=[within])[0]
 
 
-def log_intervals(samples: Sequence[Sequence[float]], *, in_order: bool = False) -> list[Interval]:
+def log_intervals(
+    samples: Sequence[Sequence[float]], *, in_order: bool = False, within: Sequence[bool] = ()
+) -> list[Interval]:
     """Return `log_interval` of each of `samples`: those of one size at once, for there are many."""
+    inside = within or [False] * len(samples)
     places: dict[int, list[int]] = defaultdict(list)
     for place, values in enumerate(samples):
         places[len(values)].append(place)
@@ -60,13 +66,17 @@ def log_intervals(samples: Sequence[Sequence[float]], *, in_order: bool = False)
         place: interval
         for alike in places.values()
         for place, interval in zip(
-            alike, _intervals([samples[at] for at in alike], in_order), strict=True
+            alike,
+            _intervals([samples[at] for at in alike], in_order, [inside[at] for at in alike]),
+            strict=True,
         )
     }
     return [found[place] for place in range(len(samples))]
 
 
-def _intervals(samples: Sequence[Sequence[float]], in_order: bool) -> Iterator[Interval]:
+def _intervals(
+    samples: Sequence[Sequence[float]], in_order: bool, within: Sequence[bool]
+) -> Iterator[Interval]:
     """Yield the interval of each of `samples`, all of one size."""
     logs = np.log(samples)
     means, n = logs.mean(axis=1), len(samples[0])
@@ -74,7 +84,8 @@ def _intervals(samples: Sequence[Sequence[float]], in_order: bool) -> Iterator[I
         yield from (Interval(mean, None, None, n, mean) for mean in np.exp(means).tolist())
         return
     variances = logs.var(axis=1, ddof=1)
-    wander = in_order & wanders((np.diff(logs) ** 2).mean(axis=1), variances, n)
+    steps = (np.diff(logs) ** 2).mean(axis=1)
+    wander = np.array(within) | (in_order & wanders(steps, variances, n))
     halves = t_quantile(n - 1) * np.sqrt(variances / np.where(wander, 1, n))
     ends = np.exp(np.stack((means, means - halves, means + halves, _hodges_lehmann(logs)), axis=1))
     for (mean, lo, hi, middle), wandering in zip(ends.tolist(), wander.tolist(), strict=True):

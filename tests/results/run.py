@@ -23,6 +23,7 @@ from harness.model import (
     Key,
     Latency,
     Observation,
+    Parts,
     Wire,
 )
 from harness.observation import NO_COST, NO_LATENCY, unmeasured
@@ -192,12 +193,21 @@ def _books_list() -> Iterator[Observation]:
     )
 
 
+STEADILY = Parts(*2 * (" ".join(["998", "1002"] * 8),))
+SLOWER_AND_SLOWER = Parts(
+    " ".join(str(1045 - 6 * part) for part in range(16)),
+    " ".join(str(955 + 6 * part) for part in range(16)),
+)
+
+
 def _matched() -> Iterator[Observation]:
-    """A limit axis, in the other lane; one block of one cell was invalid."""
+    """A limit axis, in the other lane; a ratio that wanders; one block of a cell was invalid."""
     for limit, rate in ((10, 900.0), (100, 700.0)):
         for block in (1, 2, 3):
-            yield row(cell("matched", "users_list", "lean", limit), block, rate + block, 600.0)
-            other = row(cell("matched", "users_list", "lean-too", limit), block, 0.8 * rate, 750.0)
+            mine, others = (cell("matched", "users_list", each, limit) for each in MATCHED)
+            yield row(mine, block, rate + block, 600.0, parts=STEADILY)
+            went = STEADILY if limit == 10 else SLOWER_AND_SLOWER
+            other = row(others, block, 0.8 * rate, 750.0, parts=went)
             bad = block == 2 and limit == 10
             yield checked(replace(other, generator_busy=0.99, work=IDLE)) if bad else other
 

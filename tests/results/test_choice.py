@@ -12,6 +12,7 @@ from harness import stats
 from harness.findings import find
 from harness.model import Latency, Observation
 from harness.observation import unmeasured
+from harness.parts import PARTS
 from harness.results.page import choice as choosing
 from harness.results.page.choice import Scope, choice
 from harness.results.page.paired import Floats, Paired, paired, together
@@ -218,8 +219,13 @@ climbing = st.lists(st.tuples(rates, rates), min_size=8, max_size=14).map(
 """Blocks that are surely not independent of each other."""
 
 
-def pairs(logs: Floats) -> Paired:
-    (found,) = paired([logs])
+def going(logs: Floats, courses: Floats | None = None) -> tuple[Floats, Floats]:
+    """Return a setting whose blocks went as `courses` say; unless given that is not known."""
+    return logs, np.full((*logs.shape, PARTS), np.nan) if courses is None else courses
+
+
+def pairs(logs: Floats, courses: Floats | None = None) -> Paired:
+    (found,) = paired([going(logs, courses)])
     return found
 
 
@@ -246,17 +252,28 @@ def test_blocks_that_one_side_lacks_do_not_count(
     np.testing.assert_allclose(pairs(logs).halves, pairs(fewer).halves, atol=1e-9)
 
 
+def test_a_pair_that_wanders_within_its_blocks_has_the_interval_of_the_tables() -> None:
+    source = np.random.default_rng(1)
+    logs, noise = source.normal(0, 0.02, (2, 6, 1)), source.normal(0, 0.02, (2, 6, 1, PARTS))
+    moving = noise + np.array([[0.1], [-0.1]])[:, :, None, None] * np.sin(np.arange(PARTS) / 3)
+    steady, wandering = pairs(logs, noise).halves[0, 0], pairs(logs, moving).halves[0, 0]
+    ratios = np.exp(logs[0, :, 0] - logs[1, :, 0]).tolist()
+    for half, within in ((steady, False), (wandering, True)):
+        expected = stats.log_interval(ratios, within=within).half_width
+        assert half == pytest.approx(expected, abs=1e-9)
+
+
 def test_settings_of_several_shapes_are_each_what_it_is_alone() -> None:
     source = np.random.default_rng(1)
     settings = [source.normal(0, 1, shape) for shape in ((3, 8, 2), (2, 8, 2), (3, 8, 2))]
-    for found, logs in zip(paired(settings), settings, strict=True):
+    for found, logs in zip(paired(list(map(going, settings))), settings, strict=True):
         np.testing.assert_array_equal(found.logs, pairs(logs).logs)
         np.testing.assert_array_equal(found.halves, pairs(logs).halves)
 
 
 def test_settings_together_have_the_mean_of_their_ratios_and_a_narrower_interval() -> None:
     source = np.random.default_rng(1)
-    settings = paired([source.normal(0, 1, (2, 8, 1)) for _ in range(4)])
+    settings = paired([going(source.normal(0, 1, (2, 8, 1))) for _ in range(4)])
     whole = together(settings)
     assert whole.logs[0, 0] == pytest.approx(np.mean([each.logs[0, 0] for each in settings]))
     assert whole.halves[0, 0] == pytest.approx(

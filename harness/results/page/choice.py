@@ -19,7 +19,7 @@ from harness.matrix import Matrix
 from harness.model import Sample, Setting, Summary
 from harness.results.page import objectives
 from harness.results.page.objectives import OBJECTIVES, Objective
-from harness.results.page.paired import Paired, paired, together
+from harness.results.page.paired import Floats, Paired, paired, together
 from harness.sentences import ratio_text
 from harness.thresholds import MAX_ERROR_PCT, SAME_WITHIN
 
@@ -98,13 +98,19 @@ def choice(matrix: Matrix, found: Findings) -> Choice:
     wanted = list(_wanted(found, cells))
     held = _that_fit([math.comb(len(cells[settings[0]]), 2) for settings in wanted])
     settings = list(dict.fromkeys(itertools.chain(*wanted[:held])))
-    logs = [objectives.logs(_samples(found, cells[s]), objectives.of(found, s)) for s in settings]
-    pairs = dict(zip(settings, paired(logs), strict=True))
+    measured = [_measured(found, cells[each]) for each in settings]
+    pairs = dict(zip(settings, paired(measured), strict=True))
     scopes = (
         _scope(matrix, found, each, [cells[setting] for setting in each], pairs)
         for each in wanted[:held]
     )
     return Choice(tuple(scopes), len(wanted) - held)
+
+
+def _measured(found: Findings, cells: Sequence[Summary]) -> tuple[Floats, Floats]:
+    """Return what the cells of a setting measured, and how each of their blocks went."""
+    samples, names = _samples(found, cells), objectives.of(found, cells[0].key.setting)
+    return objectives.logs(samples, names), objectives.courses(samples, names)
 
 
 def _wanted(

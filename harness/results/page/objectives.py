@@ -2,12 +2,13 @@
 
 import itertools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from harness import parts
 from harness.findings import Findings
 from harness.model import Sample, Setting
 from harness.results.page.paired import Floats
@@ -30,6 +31,11 @@ OBJECTIVES: Mapping[Objective, Wanted] = {
     "tail_ms": Wanted("tail latency", "ms", False, "longer tail"),
     "app_cpu_us": Wanted("CPU", "us", False, "more CPU"),
     "rss_peak_mib": Wanted("memory", "MiB", False, "more memory"),
+}
+
+PARTS: Mapping[Objective, Callable[[Sample], Sequence[str]]] = {
+    "rps": operator.attrgetter("rps_parts"),
+    "app_cpu_us": operator.attrgetter("app_cpu_parts"),
 }
 
 
@@ -57,11 +63,31 @@ def logs(cells: Sequence[Sample], objectives: Sequence[Objective]) -> Floats:
     the objective: to leave that block out would flatter it.
     """
     percentile = tail(cells)
-    blocks = sorted(set(itertools.chain.from_iterable(each.blocks for each in cells)))
-    place = {block: at for at, block in enumerate(blocks)}
+    place = _places(cells)
     values = np.full((len(cells), len(place), len(objectives)), np.nan)
     read = operator.attrgetter(*(percentile if each == "tail_ms" else each for each in objectives))
     for index, sample in enumerate(cells):
         values[index, [place[each] for each in sample.blocks]] = np.array(read(sample), float).T
     nothing = (values == 0).any(axis=1, keepdims=True)
     return np.log(np.where(nothing, np.nan, values))
+
+
+def courses(cells: Sequence[Sample], objectives: Sequence[Objective]) -> Floats:
+    """Return how the blocks of `cells` went: cells x blocks x objectives x parts, as logs.
+
+    NaN where that is not known, as it is of no tail and no memory.
+    """
+    place = _places(cells)
+    found = np.full((len(cells), len(place), len(objectives), parts.PARTS), np.nan)
+    for index, sample in enumerate(cells):
+        where = [place[each] for each in sample.blocks]
+        for at, each in enumerate(objectives):
+            if each in PARTS:
+                found[index, where, at] = parts.logs(PARTS[each](sample))
+    return found
+
+
+def _places(cells: Sequence[Sample]) -> dict[int, int]:
+    """Return where each block of `cells` stands."""
+    blocks = sorted(set(itertools.chain.from_iterable(each.blocks for each in cells)))
+    return {block: at for at, block in enumerate(blocks)}

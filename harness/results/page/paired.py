@@ -33,13 +33,14 @@ class Paired:
     blocks: NDArray[np.intp]
 
 
-def paired(settings: Sequence[Floats]) -> list[Paired]:
+def paired(settings: Sequence[tuple[Floats, Floats]]) -> list[Paired]:
     """Compare the stacks of each setting: those of one shape at once, for there are many.
 
-    A setting is stacks x blocks x objectives, as logs, NaN where a stack has no number.
+    A setting is stacks x blocks x objectives, as logs, NaN where a stack has no number; and
+    with a last axis of parts, how each of these blocks went.
     """
     places: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for place, logs in enumerate(settings):
+    for place, (logs, _) in enumerate(settings):
         places[logs.shape].append(place)
     found = {
         place: each
@@ -49,17 +50,19 @@ def paired(settings: Sequence[Floats]) -> list[Paired]:
     return [found[place] for place in range(len(settings))]
 
 
-def _paired(settings: Sequence[Floats]) -> Iterator[Paired]:
+def _paired(settings: Sequence[tuple[Floats, Floats]]) -> Iterator[Paired]:
     """Yield the pairs of each of `settings`, all of one shape."""
-    first, second = np.triu_indices(len(settings[0]), 1)
-    logs = np.stack(settings)
+    logs, courses = map(np.stack, zip(*settings, strict=True))
+    first, second = np.triu_indices(logs.shape[1], 1)
+    alike = stats.likeness(courses[:, first] - courses[:, second])
+    wander = stats.within(np.moveaxis(alike, 2, -1))
     differences = _closed_up(logs[:, first] - logs[:, second])
     means, blocks = _means(differences)
     squares, _ = _means((differences - means[:, :, None, :]) ** 2)
     steps, _ = _means(np.diff(differences, axis=2) ** 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         variances = squares * blocks / (blocks - 1)
-        worth = np.where(stats.wanders(steps, variances, blocks), 1, blocks)
+        worth = np.where(wander | stats.wanders(steps, variances, blocks), 1, blocks)
         halves = special.stdtrit(blocks - 1.0, (1 + CONFIDENCE) / 2) * np.sqrt(variances / worth)
     for each in zip(means, np.where(blocks > 1, halves, np.nan), blocks, strict=True):
         yield Paired(first, second, *each)
