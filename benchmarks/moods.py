@@ -6,7 +6,9 @@ asyncpg under two names and both SQLAlchemy adapters serve `users_get` and stay 
 harness's own generator loads them by turns in short slices, one window of load after another.
 Then they are started afresh. Printed: app CPU per request of each window, and of each
 stack's ratio to asyncpg the scatter between windows of the same servers, that between
-launches, and how alike the two SQLAlchemy adapters move.
+launches (of several), how much the means of 1, 2, 4 ... windows differ from those that follow
+(their Allan deviation, beside what chance would leave of the first), and how alike the two
+SQLAlchemy adapters move.
 
 Needs two cores; run it from the root of a checkout.
 """
@@ -19,6 +21,7 @@ import random
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from benchmarks.stacks import APP_CORE, LOAD_CORE, OPTIONS, PATHS, cpu_us, loaded
 from harness.database.address import Address
@@ -38,6 +41,8 @@ BASELINE, *OTHERS = ADAPTERS
 PATH = PATHS["users_get"]
 CONNECTIONS = 1
 """So that a slice holds 20 answers of the slowest stack and is still short."""
+
+SIZES = (1, 2, 4, 8, 16, 32)
 
 Window = Mapping[str, float]
 """App CPU per request, us, by stack."""
@@ -105,6 +110,28 @@ async def window(
     return found
 
 
+def between(by_launch: Sequence[Sequence[float]], within: float) -> str:
+    """Return how launches scatter, beside what means of so many windows would if all were alike."""
+    if len(by_launch) < 2:
+        return ""
+    means = [statistics.fmean(windows) for windows in by_launch]
+    chance = within / math.sqrt(len(by_launch[0]))
+    return f", {statistics.stdev(means):.1%} between launches ({chance:.1%} if they were alike)"
+
+
+def allan(by_launch: Sequence[Sequence[float]], size: int) -> float:
+    """Return the Allan deviation (1966) of means of `size` windows, within launches."""
+    steps = [
+        after - before
+        for windows in by_launch
+        for before, after in pairwise(
+            statistics.fmean(windows[start : start + size])
+            for start in range(0, len(windows) - size + 1, size)
+        )
+    ]
+    return math.sqrt(statistics.fmean(step**2 for step in steps) / 2)
+
+
 def report(launches: Sequence[Sequence[Window]]) -> None:
     """Print how ratios to the baseline scatter."""
     print("app CPU per request against asyncpg's; scatter is the standard deviation of its log")
@@ -115,14 +142,16 @@ def report(launches: Sequence[Sequence[Window]]) -> None:
     for name, by_launch in logs.items():
         every = [math.exp(each) for windows in by_launch for each in windows]
         within = math.sqrt(statistics.fmean(map(statistics.variance, by_launch)))
-        means = [statistics.fmean(windows) for windows in by_launch]
-        # What means of so many windows would scatter by if launches were all alike.
-        chance = within / math.sqrt(len(by_launch[0]))
         print(
             f"{name:18} {min(every):.2f} to {max(every):.2f}, scatter {within:.1%} between windows"
-            f" of a launch, {statistics.stdev(means):.1%} between launches"
-            f" ({chance:.1%} if they were alike)"
+            f" of a launch{between(by_launch, within)}"
         )
+        first = allan(by_launch, 1)
+        sizes = [size for size in SIZES if len(by_launch[0]) >= 4 * size]
+        told = ", ".join(f"{allan(by_launch, size):.1%}" for size in sizes)
+        chance = ", ".join(f"{first / math.sqrt(size):.1%}" for size in sizes)
+        windows = ", ".join(map(str, sizes))
+        print(f"{'':18} means of {windows} windows differ by {told}, by chance {chance}")
     both = ([each for windows in logs[name] for each in windows] for name in OTHERS[1:])
     print(f"the two SQLAlchemy adapters move together: r = {statistics.correlation(*both):.2f}")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -144,6 +144,19 @@ def test_three_blocks_are_enough_to_see_it_and_are_then_worth_one() -> None:
     assert half_width(found) == pytest.approx(scipy_stats.t.ppf(0.975, 2) * scatter)
 
 
+def test_what_comes_and_goes_within_a_block_is_averaged_there_and_no_reason_for_doubt() -> None:
+    source = np.random.default_rng(1)
+    alike = [2.7 * float(np.exp(each)) for each in source.normal(0, 0.006, 9)]
+    steady, moved = ([course(source, slow) for _ in MIXED] for slow in (0.0, 0.05))
+    assert against_base(alike, courses=(steady, moved)).flags == ""
+
+
+def test_launches_that_differ_while_each_goes_on_as_it_began_are_no_reason_either() -> None:
+    source = np.random.default_rng(1)
+    steady = [[course(source) for _ in MIXED] for _ in range(2)]
+    assert against_base([each**2 for each in MIXED], courses=steady).flags == ""
+
+
 def test_only_blocks_that_both_sides_know_are_asked() -> None:
     source = np.random.default_rng(1)
     steady, moved = ([course(source, slow) for _ in MIXED] for slow in (0.0, 0.1))
@@ -152,28 +165,56 @@ def test_only_blocks_that_both_sides_know_are_asked() -> None:
     assert against_base(MIXED, courses=([""] * 6 + steady[6:], moved[:6] + [""] * 3)).flags == ""
 
 
-@pytest.mark.parametrize("count", [1, 3, 14])
+@pytest.mark.parametrize("count", [2, 3, 14])
 @pytest.mark.parametrize("spread", [0.0, 2.0])
-def test_one_in_forty_of_noisy_ratios_is_said_to_wander_within(count: int, spread: float) -> None:
-    source = np.random.default_rng(1)
-    scatter = np.exp(source.normal(0, spread, (4_000, count, 1)))  # of each block its own
-    said = stats.within(stats.likeness(scatter * source.normal(0, 1, (4_000, count, PARTS))))
-    assert 0.015 < np.mean(said) < 0.035
-
-
-def test_parts_that_agree_but_for_rounding_do_not_wander() -> None:
-    assert not stats.within(stats.likeness(np.full((3, PARTS), 0.1) + 1e-15 * np.arange(PARTS)))
-
-
-@given(st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=20))
-def test_a_comparison_of_runs_takes_what_wanders_within_for_what_a_report_does(
-    logs: list[float],
+def test_parts_that_only_scatter_set_a_bound_one_time_in_thirty_and_break_it_hardly_ever(
+    count: int, spread: float
 ) -> None:
-    report = stats.log_interval([math.exp(each) for each in logs], within=True)
-    found = mean(logs, within=True)
+    source = np.random.default_rng(1)
+    scatter = np.exp(source.normal(0, spread, (8_000, count, 1)))  # of each block its own
+    parts = scatter * source.normal(0, 1, (8_000, count, PARTS))
+    bounds = stats.bound(*stats.course(parts))
+    assert 0.02 < np.mean(np.isfinite(bounds)) < 0.045
+    assert np.mean(parts.mean(axis=2).var(axis=1, ddof=1) > bounds) < 0.007
+
+
+@pytest.mark.parametrize("count", [2, 3, 14])
+def test_blocks_that_noise_explains_are_beyond_the_bound_one_time_in_forty(count: int) -> None:
+    source = np.random.default_rng(1)
+    parts = source.normal(0, 1, (8_000, count, PARTS))
+    _, noise = stats.course(parts)
+    bounds = stats.bound(np.full_like(noise, 9.0), noise)
+    assert 0.017 < np.mean(parts.mean(axis=2).var(axis=1, ddof=1) > bounds) < 0.033
+
+
+def test_how_independent_parts_follow_each_other_is_zero_on_average_and_scatters_by_one() -> None:
+    follows, _ = stats.course(np.random.default_rng(1).normal(0, 1, (20_000, PARTS)))
+    assert abs(follows.mean()) < 0.02
+    assert follows.std() == pytest.approx(1.0, abs=0.02)
+
+
+def test_one_odd_part_is_no_reason_to_think_that_parts_follow_each_other() -> None:
+    source = np.random.default_rng(1)
+    odd = source.normal(0, 1, PARTS) + 20 * (np.arange(PARTS) == 3)
+    follows, _ = stats.course(source.permuted(np.tile(odd, (20_000, 1)), axis=1))
+    assert abs(follows.mean()) < 0.02
+    assert follows.std() < 1.0
+
+
+def test_one_block_and_parts_that_agree_but_for_rounding_set_no_bound() -> None:
+    rising = np.arange(PARTS, dtype=float)
+    alike = np.full((3, PARTS), 0.1) + 1e-15 * rising
+    for parts in (rising[None], alike):
+        assert stats.bound(*stats.course(parts)) == math.inf
+
+
+@given(st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=20), st.floats(0.0, 1.0))
+def test_a_comparison_of_runs_has_the_bound_of_a_report(logs: list[float], bound: float) -> None:
+    assume(abs(float(np.var(logs, ddof=1)) - bound) > 1e-9)
+    report = stats.log_interval([math.exp(each) for each in logs], bound=bound)
+    found = mean(logs, bound=bound)
     assert found.half_width == pytest.approx(report.half_width, abs=1e-9)
-    assert found.wander
-    assert report.wander
+    assert found.wander == report.wander
 
 
 def test_nobody_is_told_how_many_more_blocks_would_settle_it() -> None:

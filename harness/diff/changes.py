@@ -166,17 +166,17 @@ def _mean(side: Side, key: Key, reference: Sequence[Key], metric: Metric) -> Mea
     values = _log_ratios(side, key, reference, metric)
     if not values:
         return None
-    within = _wanders_within(side.cells[key], [side.cells[each] for each in reference], metric)
-    return mean(values, in_order=True, within=within)
+    others = [side.cells[each] for each in reference]
+    return mean(values, in_order=True, bound=_bound(side.cells[key], others, metric))
 
 
-def _wanders_within(mine: Cell, theirs: Sequence[Cell], metric: Metric) -> bool:
-    """Whether the ratio wanders within the blocks that all have."""
+def _bound(mine: Cell, theirs: Sequence[Cell], metric: Metric) -> float:
+    """Return the variance beyond which the ratio wanders, by how the blocks that all have went."""
     if metric not in PARTS:
-        return False
+        return math.inf
     both = set(mine.blocks).intersection(*(each.blocks for each in theirs))
     own, *others = (_courses(each, both, metric) for each in (mine, *theirs))
-    return bool(stats.within(stats.likeness(own - sum(others) / len(others))))
+    return float(stats.bound(*stats.course(own - sum(others) / len(others))))
 
 
 def _courses(cell: Cell, blocks: Set[int], metric: Metric) -> Floats:

@@ -62,19 +62,19 @@ class Shift:
         return 2 * float(special.stdtr(self.degrees, -abs(self.size) / math.sqrt(self.variance)))
 
 
-def mean(values: Sequence[float], *, in_order: bool = False, within: bool = False) -> Mean:
+def mean(values: Sequence[float], *, in_order: bool = False, bound: float = math.inf) -> Mean:
     """Return the mean of `values`, at least one.
 
-    Values that are `in_order` of time are worth one of them where they wander, as they are
-    where what they measure wanders `within` each.
+    Values that are `in_order` of time are worth one of them where they wander, as are those
+    whose variance is beyond the `bound` that how each came about sets.
     """
     n = len(values)
     middle = sum(values) / n
     if n < 2:
-        return Mean(middle, None, n, within)
+        return Mean(middle, None, n)
     variance = sum([(each - middle) ** 2 for each in values]) / (n - 1)
     steps = sum([(after - before) ** 2 for before, after in pairwise(values)]) / (n - 1)
-    wander = within or (in_order and bool(stats.wanders(steps, variance, n)))
+    wander = variance > bound or (in_order and bool(stats.wanders(steps, variance, n)))
     return Mean(middle, variance / (1 if wander else n), n, wander)
 
 

@@ -49,7 +49,7 @@ MEANINGS: Mapping[str, str] = {
     "wander": "The ratio moved, beyond chance, while the same servers were up or from block to"
     " block: the machine favours now one stack and now the other, so another run may have another"
     " ratio. More blocks of this run hardly tell: its interval is as wide as if there were one."
-    " By chance one ratio in twenty seems to do so.",
+    " By chance one ratio in forty seems to do so.",
     "window": f"Invalid: less than {1000 * MIN_WINDOW_S:g} ms of load in all.",
     "work": "Invalid: by the database's own count there were fewer transactions, scans or rows"
     " than the answers need, or other rows inserted than were answered; or the stack's backends"

@@ -13,19 +13,20 @@ from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.sample import sample
 from harness.stats.summary import by_cell, spoken_for, summaries, summarise
 from harness.stats.verdict import blocks_to_go
-from harness.stats.wander import ROUNDING, likeness, wanders, within
+from harness.stats.wander import ROUNDING, bound, course, wanders
 
 __all__ = [
     "MORE_IS_BETTER",
     "ROUNDING",
     "Interval",
     "blocks_to_go",
+    "bound",
     "by_block",
     "by_cell",
     "compare",
     "comparisons",
+    "course",
     "holm",
-    "likeness",
     "log_interval",
     "log_intervals",
     "metrics",
@@ -34,5 +35,4 @@ __all__ = [
     "summaries",
     "summarise",
     "wanders",
-    "within",
 ]

@@ -9,7 +9,7 @@ from harness.model import Comparison, Key, Metric, Observation
 from harness.stats.interval import Interval, log_intervals
 from harness.stats.metric import MORE_IS_BETTER, by_block, metrics, parts_by_block
 from harness.stats.verdict import different, verdict
-from harness.stats.wander import likeness, within
+from harness.stats.wander import bound, course
 from harness.thresholds import MAX_ERROR_PCT
 
 
@@ -99,8 +99,8 @@ def _compare_each(sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | Non
     """Return what `compare` does for each cell with its baseline."""
     ratios = [_ratios(cell.values, baseline.values) for cell, baseline in sides]
     known = [(each, pair) for each, pair in zip(ratios, sides, strict=True) if each]
-    wander = _wander_within([pair for _, pair in known])
-    intervals = iter(log_intervals([each for each, _ in known], in_order=True, within=wander))
+    bounds = _bounds([pair for _, pair in known])
+    intervals = iter(log_intervals([each for each, _ in known], in_order=True, bounds=bounds))
     return [next(intervals) if each else None for each in ratios]
 
 
@@ -109,8 +109,8 @@ def _ratios(cell: Mapping[int, float], baseline: Mapping[int, float]) -> list[fl
     return [mine / base for mine, base in pairs] if all(map(all, pairs)) else []
 
 
-def _wander_within(sides: Sequence[tuple[Blocks, Blocks]]) -> list[bool]:
-    """Return of each pair whether its ratio wanders within blocks: all are read at once."""
+def _bounds(sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
+    """Return of each pair the variance beyond which its ratio wanders: all are read at once."""
     both = [[block for block in cell.parts if block in base.parts] for cell, base in sides]
     mine, theirs = (
         parts.logs(
@@ -122,9 +122,9 @@ def _wander_within(sides: Sequence[tuple[Blocks, Blocks]]) -> list[bool]:
         )
         for side in (0, 1)
     )
-    found = likeness(mine - theirs)
+    alike, noise = course(mine - theirs)
     ends = accumulate(map(len, both), initial=0)
-    return [bool(within(found[start:end])) for start, end in pairwise(ends)]
+    return [float(bound(alike[start:end], noise[start:end])) for start, end in pairwise(ends)]
 
 
 def _mostly_errors(rows: Sequence[Observation]) -> bool:

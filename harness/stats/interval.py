@@ -44,21 +44,21 @@ class Interval:
 
 
 def log_interval(
-    values: Sequence[float], *, in_order: bool = False, within: bool = False
+    values: Sequence[float], *, in_order: bool = False, bound: float = math.inf
 ) -> Interval:
     """Return the geometric mean of `values` (all above zero) with its t interval.
 
     Values that are `in_order` of time are not taken for independent when they are not, nor
-    where what they measure wanders `within` each of them.
+    those whose variance is beyond the `bound` that how each came about sets (`wander.bound`).
     """
-    return log_intervals([values], in_order=in_order, within=[within])[0]
+    return log_intervals([values], in_order=in_order, bounds=[bound])[0]
 
 
 def log_intervals(
-    samples: Sequence[Sequence[float]], *, in_order: bool = False, within: Sequence[bool] = ()
+    samples: Sequence[Sequence[float]], *, in_order: bool = False, bounds: Sequence[float] = ()
 ) -> list[Interval]:
     """Return `log_interval` of each of `samples`: those of one size at once, for there are many."""
-    inside = within or [False] * len(samples)
+    most = bounds or [math.inf] * len(samples)
     places: dict[int, list[int]] = defaultdict(list)
     for place, values in enumerate(samples):
         places[len(values)].append(place)
@@ -67,7 +67,7 @@ def log_intervals(
         for alike in places.values()
         for place, interval in zip(
             alike,
-            _intervals([samples[at] for at in alike], in_order, [inside[at] for at in alike]),
+            _intervals([samples[at] for at in alike], in_order, [most[at] for at in alike]),
             strict=True,
         )
     }
@@ -75,7 +75,7 @@ def log_intervals(
 
 
 def _intervals(
-    samples: Sequence[Sequence[float]], in_order: bool, within: Sequence[bool]
+    samples: Sequence[Sequence[float]], in_order: bool, bounds: Sequence[float]
 ) -> Iterator[Interval]:
     """Yield the interval of each of `samples`, all of one size."""
     logs = np.log(samples)
@@ -85,7 +85,7 @@ def _intervals(
         return
     variances = logs.var(axis=1, ddof=1)
     steps = (np.diff(logs) ** 2).mean(axis=1)
-    wander = np.array(within) | (in_order & wanders(steps, variances, n))
+    wander = (variances > bounds) | (in_order & wanders(steps, variances, n))
     halves = t_quantile(n - 1) * np.sqrt(variances / np.where(wander, 1, n))
     ends = np.exp(np.stack((means, means - halves, means + halves, _hodges_lehmann(logs)), axis=1))
     for (mean, lo, hi, middle), wandering in zip(ends.tolist(), wander.tolist(), strict=True):

@@ -1,9 +1,6 @@
-"""Whether what follows each other in time is alike, where an interval takes it for independent.
+"""Whether what follows each other in time is alike, where an interval takes it for independent."""
 
-Young's C (1941), which von Neumann's ratio is another form of, says of values in the order of
-time how much more alike neighbours are than any two: 0 by chance, up to 1. SciPy has neither.
-"""
-
+import math
 from typing import TypeVar
 
 import numpy as np
@@ -21,16 +18,21 @@ ROUNDING = 1e-24
 
 SURELY = float(special.ndtri((1 + CONFIDENCE) / 2))
 
-BY_CHANCE = SURELY * np.sqrt((PARTS - 2) / (PARTS**2 - 1))
-"""What C of the parts of one block exceeds by chance one time in forty."""
+LAGS = range(1, 4)
+"""Of the autocorrelations that tell whether parts follow each other: what lasts for a quarter of
+a block counts as much as what lasts for a sixteenth."""
+
+OF_NOISE = 2 * (PARTS - 1) / 3
+"""Degrees of freedom of a block's noise: neighbours' differences overlap (von Neumann 1941)."""
 
 
 def wanders(steps: Numbers, variance: Numbers, n: int | NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether `n` blocks in the order of time follow each other more than chance would have it.
 
     `steps` is the mean square of the differences of neighbours, `variance` that of all values
-    (of n - 1): of independent values the one is twice the other. Of independent values one
-    sample in forty is said to wander.
+    (of n - 1): of independent values the one is twice the other. How much less it may be by
+    chance is what Young's C says (1941), which von Neumann's ratio is another form of; SciPy
+    has neither. Of independent values one sample in forty is said to wander.
     """
     enough = np.maximum(n, WANDER_LEAST_BLOCKS)
     by_chance = 1 - SURELY * np.sqrt((enough - 2) / (enough**2 - 1))
@@ -38,26 +40,51 @@ def wanders(steps: Numbers, variance: Numbers, n: int | NDArray[np.intp]) -> NDA
     return found & (variance > ROUNDING) & (n >= WANDER_LEAST_BLOCKS)
 
 
-def likeness(parts: Floats) -> Floats:
-    """Return Young's C of the parts of each block, ... x parts; NaN where nothing scatters.
+def _by_chance() -> tuple[float, float]:
+    """Return mean and standard deviation of the autocorrelations' sum over independent parts.
 
-    Each block has one of its own, for a noisy block says no more about it than a quiet one.
+    Exactly, for normal ones: a quadratic form over their sum of squares has the moments of the
+    one divided by those of the other (Pitman 1937, Koopmans 1942).
     """
-    steps = (np.diff(parts, axis=-1) ** 2).sum(axis=-1)
-    squares = ((parts - parts.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    centred = np.eye(PARTS) - 1 / PARTS
+    lagged = sum(np.eye(PARTS, k=lag) + np.eye(PARTS, k=-lag) for lag in LAGS) / 2
+    form, degrees = centred @ lagged @ centred, PARTS - 1
+    mean = np.trace(form) / degrees
+    variance = 2 * (np.trace(form @ form) - degrees * mean**2) / degrees / (degrees + 2)
+    return float(mean), math.sqrt(variance)
+
+
+MEAN, DEVIATION = _by_chance()
+
+
+def course(parts: Floats) -> tuple[Floats, Floats]:
+    """Return of each block, ... x parts, how its parts follow each other, and their noise.
+
+    The one is the sum of their autocorrelations at `LAGS`, less what it is by chance, in standard
+    deviations; NaN where nothing scatters. Each block has its own, for a noisy one says no more
+    than a quiet one. The other is a variance: what neighbours differ by.
+    """
+    centred = parts - parts.mean(axis=-1, keepdims=True)
+    squares = (centred**2).sum(axis=-1)
+    products = sum((centred[..., lag:] * centred[..., :-lag]).sum(axis=-1) for lag in LAGS)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = np.where(squares > ROUNDING, 1 - steps / (2 * squares), np.nan)
-    return found
+        follows = np.where(squares > ROUNDING, (products / squares - MEAN) / DEVIATION, np.nan)
+    return follows, (np.diff(parts, axis=-1) ** 2).mean(axis=-1) / 2
 
 
-def within(found: Floats) -> NDArray[np.bool_]:
-    """Whether a ratio wanders within its blocks, while the same servers are up.
+def bound(follows: Floats, noise: Floats) -> Floats:
+    """Return the variance of blocks beyond which a ratio wanders, by the `course` of each.
 
-    `found` is its `likeness` in each block, ... x blocks, NaN where it is not known. Of
-    independent parts one sample in forty is said to wander.
+    Both are ... x blocks, NaN where they are not known. Two things must be beyond chance. The
+    parts of blocks follow each other, so that something moves the ratio while the same servers
+    are up. And blocks differ by more than noise explains, so that it lasts: what comes and
+    goes within a block is averaged there. Infinite where the first is not so.
     """
-    blocks = (~np.isnan(found)).sum(axis=-1)
-    surely: NDArray[np.bool_] = (blocks > 0) & (
-        np.nansum(found, axis=-1) > BY_CHANCE * np.sqrt(blocks)
-    )
-    return surely
+    known = ~np.isnan(follows)
+    blocks = known.sum(axis=-1)
+    surely = (blocks > 1) & (np.where(known, follows, 0.0).sum(axis=-1) > SURELY * np.sqrt(blocks))
+    several = np.maximum(blocks, 2)
+    explained = np.where(known, noise, 0.0).sum(axis=-1) / several / PARTS
+    by_chance = special.fdtri(several - 1, OF_NOISE * several, (1 + CONFIDENCE) / 2)
+    found: Floats = np.where(surely, explained * by_chance, np.inf)
+    return found

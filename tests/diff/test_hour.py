@@ -7,7 +7,25 @@ import numpy as np
 import pytest
 
 from harness.diff.compare import compare
-from tests.diff.runs import ENDPOINTS, SEEDS, STACKS, STEADY, named, only, simulated, two
+from harness.parts import PARTS
+from tests.diff.runs import (
+    BASE,
+    ENDPOINTS,
+    SEEDS,
+    STACKS,
+    STEADY,
+    a_side,
+    cell,
+    named,
+    only,
+    rows,
+    simulated,
+    two,
+)
+
+STEADILY = " ".join(["999", "1001"] * (PARTS // 2))
+MOVING = " ".join(str(955 + 6 * part) for part in range(PARTS))
+SCATTERED = (1000.0, 1080.0, 930.0, 1010.0, 960.0, 1050.0, 990.0, 1030.0)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +81,22 @@ def test_a_machine_in_a_mood_for_light_stacks_names_nobody_in_nine_of_ten_runs()
         a, b = simulated(seed, apart=1.0), simulated(seed + 1, moved, apart=1.0)
         clean.append(not compare(a, b).named)
     assert sum(clean) >= 0.9 * len(clean)
+
+
+@pytest.mark.parametrize(("went", "verdict"), [(STEADILY, "slower"), (MOVING, "unclear")])
+@pytest.mark.parametrize("wandering", [0, 1])
+def test_a_change_of_what_moves_while_the_same_servers_are_up_must_exceed_one_blocks_scatter(
+    went: str, verdict: str, wandering: int
+) -> None:
+    sides = [
+        a_side(
+            rows(cell(BASE), [1000.0 + number for number in range(8)], rps_parts=STEADILY),
+            rows(cell("one"), [factor * each for each in SCATTERED], rps_parts=how),
+        )
+        for factor, how in zip((1.1, 1.0), (went, STEADILY)[:: 1 - 2 * wandering], strict=True)
+    ]
+    found = only(compare(*sides), "one")
+    assert found.verdict == verdict
+    assert found.a is not None
+    assert found.b is not None
+    assert [found.a.wander, found.b.wander][wandering] == (went == MOVING)

@@ -318,18 +318,29 @@ def test_results_of_another_version_say_which_columns_differ(diff: Diff) -> None
     )
 
 
-def test_results_without_the_options_column_are_read_as_those_of_no_swept_option(
-    diff: Diff,
+@pytest.mark.parametrize("column", ["options", "rps_parts", "app_cpu_parts"])
+def test_results_without_a_column_that_came_later_are_read_as_if_it_were_empty(
+    diff: Diff, column: str
 ) -> None:
     written(Path("x"), FAST)
     blocks = written(Path("y"), SLOW) / "blocks.csv"
     before = diff("x", "y", "--json")
     with blocks.open(newline="") as file:
         rows = [*csv.reader(file)]
-    at = rows[0].index("options")
+    at = rows[0].index(column)
     with blocks.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(row[:at] + row[at + 1 :] for row in rows)
     assert diff("x", "y", "--json") == before
+
+
+def test_parts_of_a_block_that_were_edited_are_refused(diff: Diff) -> None:
+    written(Path("x"), FAST)
+    blocks = written(Path("y"), SLOW) / "blocks.csv"
+    blocks.write_text(blocks.read_text().replace(",,\n", ",1000 fast,\n", 1))
+    assert refused(diff("x", "y")) == (
+        "error: y/blocks.csv: not as it was written: not the parts of a block: "
+        "expected 16 whole numbers above 0\n"
+    )
 
 
 def test_a_column_that_is_not_compared_may_be_another_versions(diff: Diff) -> None:

@@ -194,6 +194,7 @@ def _books_list() -> Iterator[Observation]:
 
 
 STEADILY = Parts(*2 * (" ".join(["998", "1002"] * 8),))
+MOODS = (1.0, 0.97, 1.02)
 SLOWER_AND_SLOWER = Parts(
     " ".join(str(1045 - 6 * part) for part in range(16)),
     " ".join(str(955 + 6 * part) for part in range(16)),
@@ -206,8 +207,8 @@ def _matched() -> Iterator[Observation]:
         for block in (1, 2, 3):
             mine, others = (cell("matched", "users_list", each, limit) for each in MATCHED)
             yield row(mine, block, rate + block, 600.0, parts=STEADILY)
-            went = STEADILY if limit == 10 else SLOWER_AND_SLOWER
-            other = row(others, block, 0.8 * rate, 750.0, parts=went)
+            luck, went = (1.0, STEADILY) if limit == 10 else (MOODS[block - 1], SLOWER_AND_SLOWER)
+            other = row(others, block, 0.8 * rate * luck, 750.0 / luck, parts=went)
             bad = block == 2 and limit == 10
             yield checked(replace(other, generator_busy=0.99, work=IDLE)) if bad else other
 

@@ -116,6 +116,19 @@ class Odd:
         raise RuntimeError("no licence for this driver")
 """
 
+MOODY = """
+import time
+
+class Odd:
+    def __init__(self, right, dsn):
+        self._right = right
+
+    async def get_user(self, user_id):
+        for _ in range(int(3000 * (time.monotonic() - {began}))):
+            pass
+        return await self._right.get_user(user_id)
+"""
+
 ODD = {
     "caching": CACHING,
     "forgetful": FORGETFUL,
@@ -290,3 +303,29 @@ def test_a_neighbour_that_burns_a_core_is_flagged_and_the_block_repeated_once(
         assert "foreign" in found["flags"].split("; ")
     assert "- `foreign`: " in report(beside)
     assert "| CPU of other processes, cores |" in report(beside)
+
+
+def test_a_stack_that_gets_slower_whatever_is_restarted_has_a_ratio_that_wanders(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "odd").mkdir()
+    body = MOODY.format(began=time.monotonic())
+    (tmp_path / "odd" / "moody.py").write_text(WRAPPED.format(body=body))
+    moved = measured(
+        tmp_path,
+        # Long enough for sixteen slices on a slow machine.
+        run={"measure": "2s", "slice": "25ms", "max_blocks": 2},
+        stack=[
+            {"name": "asyncpg", "adapter": "asyncpg_pool"},
+            {"name": "moody", "adapter": "odd.moody"},
+        ],
+        group=[{"name": "g", "endpoint": ["users_get"], "concurrency": [1], "pool_size": [1]}],
+    )
+    if not all(as_measured(row) for row in moved.rows("blocks.csv")):
+        pytest.skip("a busy machine left no number to doubt")
+    for row in moved.rows("blocks.csv"):
+        for went in (row["rps_parts"], row["app_cpu_parts"]):
+            assert len(went.split()) == 16
+    for pair in moved.rows("pairs.csv"):
+        assert "wander" in pair["flags"].split("; ")
+    assert "- `wander`: " in report(moved)

@@ -54,15 +54,16 @@ def _paired(settings: Sequence[tuple[Floats, Floats]]) -> Iterator[Paired]:
     """Yield the pairs of each of `settings`, all of one shape."""
     logs, courses = map(np.stack, zip(*settings, strict=True))
     first, second = np.triu_indices(logs.shape[1], 1)
-    alike = stats.likeness(courses[:, first] - courses[:, second])
-    wander = stats.within(np.moveaxis(alike, 2, -1))
+    went = stats.course(courses[:, first] - courses[:, second])
+    bounds = stats.bound(*(np.moveaxis(each, 2, -1) for each in went))
     differences = _closed_up(logs[:, first] - logs[:, second])
     means, blocks = _means(differences)
     squares, _ = _means((differences - means[:, :, None, :]) ** 2)
     steps, _ = _means(np.diff(differences, axis=2) ** 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         variances = squares * blocks / (blocks - 1)
-        worth = np.where(wander | stats.wanders(steps, variances, blocks), 1, blocks)
+        wander = (variances > bounds) | stats.wanders(steps, variances, blocks)
+        worth = np.where(wander, 1, blocks)
         halves = special.stdtrit(blocks - 1.0, (1 + CONFIDENCE) / 2) * np.sqrt(variances / worth)
     for each in zip(means, np.where(blocks > 1, halves, np.nan), blocks, strict=True):
         yield Paired(first, second, *each)
