@@ -49,12 +49,11 @@ from harness.model import (
     Memory,
     MemoryBlock,
     Observation,
-    Parts,
     Wire,
     Work,
 )
 from harness.observe.memory import pss_mib
-from harness.parts import PARTS
+from harness.parts import MIDDLE, PARTS
 from harness.processes import watched
 from harness.results import tables
 from harness.results.resolved import to_toml
@@ -195,18 +194,14 @@ def scattered(
             yield key, each, machine
 
 
-def a_course(source: np.random.Generator) -> Parts:
+def a_course(source: np.random.Generator) -> str:
     """Return a block that went on as it began, but for a scatter of 3 % from part to part."""
-    return Parts(
-        *(
-            " ".join(map(str, each))
-            for each in source.normal(1000, 30, (2, PARTS)).astype(int).tolist()
-        )
-    )
+    digits = source.normal(MIDDLE, 3, 2 * PARTS).astype(int).tolist()
+    return "".join(histogram.DIGITS[each] for each in digits)
 
 
 def an_observation(
-    key: Key, block: int, luck: float, machine: Machine, course: Parts, latencies: str, waits: str
+    key: Key, block: int, luck: float, machine: Machine, course: str, latencies: str, waits: str
 ) -> Observation:
     """Return a block in which the stack was `luck` times as fast as it is."""
     rps = RATES[key.stack] * luck

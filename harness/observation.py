@@ -21,7 +21,6 @@ from harness.model import (
     Machine,
     Observation,
     Outcome,
-    Parts,
     Schedule,
     Work,
 )
@@ -139,7 +138,7 @@ def measured(
         open_loop=arrivals.of_block(answer),
         generators=generators,
         capacity=_capacity(searched, rps),
-        parts=parts.of(answer.slices) if closed else Parts(),
+        parts=parts.of(answer.slices) if closed else "",
     )
 
 

@@ -10,12 +10,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from harness import stats
+from harness import parts, stats
 from harness.diff.welch import mean
-from harness.model import Comparison, Observation, Parts
+from harness.model import Comparison, Observation
 from harness.parts import PARTS
 from harness.results.figures import verdict_text
-from tests.factories import a_key, blocks
+from tests.factories import a_key, a_slice, blocks
 
 OTHER = a_key(stack="other", adapter="asyncpg_pool")
 CLIMB = [2.5, 2.55, 2.6, 2.62, 2.7, 2.75, 2.8, 2.82, 2.9]
@@ -37,20 +37,19 @@ def against_base(
     sides = [blocks(base), blocks(mine, OTHER)]
     for rows, went in zip(sides, courses, strict=False):
         rows[:] = map(going, rows, went)
-    return stats.comparisons(dict(zip((a_key(), OTHER), sides, strict=True)), lambda _: "base", 3)[
-        0
-    ]
+    cells = dict(zip((a_key(), OTHER), sides, strict=True))
+    return stats.comparisons(cells, lambda _: "base", 3)[0]
 
 
 def going(row: Observation, text: str) -> Observation:
-    return replace(row, parts=Parts(text, text))
+    return replace(row, parts=text)
 
 
 def course(source: np.random.Generator, slow: float = 0.0, *, common: float = 0.0) -> str:
     """Return how a block went: noise of 3 %, and what lasts for a quarter of it or longer."""
     mood = np.repeat(source.normal(0, slow, 4), PARTS // 4) if slow else 0.0
-    values = 1000 * np.exp(source.normal(0, 0.03, PARTS) + mood + common * np.arange(PARTS))
-    return " ".join(map(str, np.rint(values).astype(int).tolist()))
+    rates = 1000 * np.exp(source.normal(0, 0.03, PARTS) + mood + common * np.arange(PARTS))
+    return parts.of([a_slice(requests=int(each)) for each in rates])
 
 
 def half_width(pair: Comparison) -> float:
@@ -172,19 +171,19 @@ def test_parts_that_only_scatter_set_a_bound_one_time_in_thirty_and_break_it_har
 ) -> None:
     source = np.random.default_rng(1)
     scatter = np.exp(source.normal(0, spread, (8_000, count, 1)))  # of each block its own
-    parts = scatter * source.normal(0, 1, (8_000, count, PARTS))
-    bounds = stats.bound(*stats.course(parts))
+    values = scatter * source.normal(0, 1, (8_000, count, PARTS))
+    bounds = stats.bound(*stats.course(values))
     assert 0.02 < np.mean(np.isfinite(bounds)) < 0.045
-    assert np.mean(parts.mean(axis=2).var(axis=1, ddof=1) > bounds) < 0.007
+    assert np.mean(values.mean(axis=2).var(axis=1, ddof=1) > bounds) < 0.007
 
 
 @pytest.mark.parametrize("count", [2, 3, 14])
 def test_blocks_that_noise_explains_are_beyond_the_bound_one_time_in_forty(count: int) -> None:
     source = np.random.default_rng(1)
-    parts = source.normal(0, 1, (8_000, count, PARTS))
-    _, noise = stats.course(parts)
+    values = source.normal(0, 1, (8_000, count, PARTS))
+    _, noise = stats.course(values)
     bounds = stats.bound(np.full_like(noise, 9.0), noise)
-    assert 0.017 < np.mean(parts.mean(axis=2).var(axis=1, ddof=1) > bounds) < 0.033
+    assert 0.017 < np.mean(values.mean(axis=2).var(axis=1, ddof=1) > bounds) < 0.033
 
 
 def test_how_independent_parts_follow_each_other_is_zero_on_average_and_scatters_by_one() -> None:
@@ -204,8 +203,8 @@ def test_one_odd_part_is_no_reason_to_think_that_parts_follow_each_other() -> No
 def test_one_block_and_parts_that_agree_but_for_rounding_set_no_bound() -> None:
     rising = np.arange(PARTS, dtype=float)
     alike = np.full((3, PARTS), 0.1) + 1e-15 * rising
-    for parts in (rising[None], alike):
-        assert stats.bound(*stats.course(parts)) == math.inf
+    for values in (rising[None], alike):
+        assert stats.bound(*stats.course(values)) == math.inf
 
 
 @given(st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=20), st.floats(0.0, 1.0))

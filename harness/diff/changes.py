@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness import stats
-from harness.diff.side import MEASURES, PARTS, Cell, Floats, Measure, Side
+from harness import parts, stats
+from harness.diff.side import MEASURES, Cell, Floats, Measure, Side
 from harness.diff.welch import Mean, Shift, mean, shift
 from harness.model import Endpoint, Key, Metric, Setting
 from harness.thresholds import CONFIDENCE, MAX_ERROR_PCT, RATIO_DRIFT, SAME_WITHIN
@@ -172,7 +172,7 @@ def _mean(side: Side, key: Key, reference: Sequence[Key], metric: Metric) -> Mea
 
 def _bound(mine: Cell, theirs: Sequence[Cell], metric: Metric) -> float:
     """Return the variance beyond which the ratio wanders, by how the blocks that all have went."""
-    if metric not in PARTS:
+    if metric not in parts.PLACES:
         return math.inf
     both = set(mine.blocks).intersection(*(each.blocks for each in theirs))
     own, *others = (_courses(each, both, metric) for each in (mine, *theirs))

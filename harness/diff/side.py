@@ -24,11 +24,6 @@ LARGEST = 1e15
 
 NUMBERS = ("block", "requests", "offered_rps", *MEASURES)
 
-PARTS: Mapping[Measure, Callable[["Observed"], str]] = {
-    "rps": operator.attrgetter("rps_parts"),
-    "app_cpu_us": operator.attrgetter("app_cpu_parts"),
-}
-
 Floats = NDArray[np.float64]
 
 _numbers = operator.attrgetter(*NUMBERS)
@@ -50,8 +45,7 @@ class Observed:
     rss_end_mib: float | None
     rss_peak_mib: float | None
     outcome: Outcome
-    rps_parts: str
-    app_cpu_parts: str
+    parts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ class Cell:
     error_pcts: Sequence[float]
     logs: Mapping[Measure, Mapping[int, float]]
     blocks: Sequence[int]
-    courses: Mapping[Measure, Floats] = field(compare=False)  # arrays have no one truth
+    courses: Mapping[str, Floats] = field(compare=False)  # arrays have no one truth
     fell_behind: bool
 
 
@@ -107,11 +101,11 @@ def side(
         if row.key.stack in stacks:
             cells[row.key].append(row)
     ordered = {key: sorted(each, key=operator.attrgetter("block")) for key, each in cells.items()}
-    courses = {measure: _courses(ordered, get) for measure, get in PARTS.items()}
+    courses = {figure: _courses(ordered, figure) for figure in parts.PLACES}
     return Side(
         label=label,
         cells={
-            key: _cell(each, {measure: courses[measure][key] for measure in PARTS})
+            key: _cell(each, {figure: each[key] for figure, each in courses.items()})
             for key, each in ordered.items()
         },
         baselines={
@@ -134,17 +128,15 @@ def impossible(row: Observed) -> str | None:
     return f"err_*: expected 0 or more, got {least}" if least < 0 else None
 
 
-def _courses(
-    cells: Mapping[Key, Sequence[Observed]], get: Callable[[Observed], str]
-) -> dict[Key, Floats]:
+def _courses(cells: Mapping[Key, Sequence[Observed]], figure: str) -> dict[Key, Floats]:
     """Return how the good blocks of each cell went: those of all cells are read at once."""
-    texts = {key: [get(row) for row in rows if row.outcome == "ok"] for key, rows in cells.items()}
-    found = parts.logs(list(chain.from_iterable(texts.values())))
+    texts = {key: [row.parts for row in rows if row.outcome == "ok"] for key, rows in cells.items()}
+    found = parts.logs(list(chain.from_iterable(texts.values())), figure)
     ends = accumulate(map(len, texts.values()), initial=0)
     return {key: found[start:end] for key, (start, end) in zip(texts, pairwise(ends), strict=True)}
 
 
-def _cell(ordered: Sequence[Observed], courses: Mapping[Measure, Floats]) -> Cell:
+def _cell(ordered: Sequence[Observed], courses: Mapping[str, Floats]) -> Cell:
     good = [row for row in ordered if row.outcome == "ok"]
     blocks = good or ordered
     errors = [sum(_errors(row.by_class)) for row in blocks]

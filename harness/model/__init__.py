@@ -19,7 +19,6 @@ from harness.model.machine import Machine
 from harness.model.memory import Memory, MemoryBlock
 from harness.model.observation import Observation, Outcome, Schedule
 from harness.model.openloop import OpenLoop, OpenLoopBlock
-from harness.model.parts import Parts
 from harness.model.pooler import Pooler
 from harness.model.sample import Sample
 from harness.model.setting import DEFAULT_LIMITS, Endpoint, Setting
@@ -52,7 +51,6 @@ __all__ = [
     "OpenLoop",
     "OpenLoopBlock",
     "Outcome",
-    "Parts",
     "Pooler",
     "Sample",
     "Schedule",

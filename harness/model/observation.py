@@ -13,7 +13,6 @@ from harness.model.latency import Latency
 from harness.model.machine import Machine
 from harness.model.memory import MemoryBlock
 from harness.model.openloop import OpenLoopBlock
-from harness.model.parts import Parts
 from harness.model.pooler import Pooler
 from harness.model.wire import Wire
 from harness.model.work import Work
@@ -34,7 +33,8 @@ class Observation:
     `lag_p99_ms` how long a ready answer waited for it. `flags` are doubts, joined by
     "; ". `reason` says why there is no number. `first_errors` is a JSON object with
     the first message of each class met, `latencies` every latency in the bins of
-    `harness.histogram`. `generators` is how many processes gave the load.
+    `harness.histogram`. `generators` is how many processes gave the load,
+    `parts` how the block went from its first slice to its last (`harness.parts`).
     """
 
     key: Key
@@ -68,4 +68,4 @@ class Observation:
     pooler: Pooler = Pooler()
     connections: ConnectionsBlock = ConnectionsBlock()
     memory: MemoryBlock = MemoryBlock()
-    parts: Parts = Parts()
+    parts: str = ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Sample:
     """What the blocks of a cell that have a number measured, in the order of `blocks`.
 
-    These are their numbers; None is a block without that figure. `rps_parts` and `app_cpu_parts`
-    are how it went, empty where that is not known. `fell_behind` is whether all
+    These are their numbers; None is a block without that figure. `parts` is how it
+    went, empty where that is not known. `fell_behind` is whether all
     of them together answered fewer requests than were due.
     """
 
@@ -18,6 +18,5 @@ class Sample:
     p99_ms: tuple[float | None, ...]
     app_cpu_us: tuple[float | None, ...]
     rss_peak_mib: tuple[float | None, ...]
-    rps_parts: tuple[str, ...]
-    app_cpu_parts: tuple[str, ...]
+    parts: tuple[str, ...]
     fell_behind: bool

@@ -33,7 +33,7 @@ them fits a cache: of a thousand each takes a quarter longer."""
 REPEATED = frozenset({Key, Errors})
 """Records of which a whole table holds few that differ: each is made once."""
 
-LATER = frozenset({"options", "rps_parts", "app_cpu_parts"})
+LATER = frozenset({"options", "parts"})
 """Columns that tables were written without before there was such a thing: empty there."""
 
 UNFINISHED = "is unfinished"

@@ -1,16 +1,21 @@
 """Cells against their baseline, within the blocks that both have."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+
+import numpy as np
 
 from harness import arrivals, parts
 from harness.model import Comparison, Key, Metric, Observation
 from harness.stats.interval import Interval, log_intervals
-from harness.stats.metric import MORE_IS_BETTER, by_block, metrics, parts_by_block
+from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.verdict import different, verdict
 from harness.stats.wander import bound, course
 from harness.thresholds import MAX_ERROR_PCT
+
+AT_ONCE = 500
+"""Pairs, of some ten blocks each as a rule: what is made of them fits a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ def compare(
     None too when either had nothing in one of them: to leave that block out would
     flatter whoever failed in it.
     """
-    return _compare_each([(_blocks(cell, metric), _blocks(baseline, metric))])[0]
+    return _compare_each(metric, [(_blocks(cell, metric), _blocks(baseline, metric))])[0]
 
 
 def comparisons(
@@ -62,7 +67,7 @@ def _in(
     """Yield the comparisons of cells with those `against` which they stand, in one metric."""
     pairs = {key: base for key, base in against.items() if metric in metrics(key.setting)}
     blocks = {key: _blocks(cells[key], metric) for key in {*pairs, *pairs.values()}}
-    ratios = _compare_each([(blocks[key], blocks[base]) for key, base in pairs.items()])
+    ratios = _compare_each(metric, [(blocks[key], blocks[base]) for key, base in pairs.items()])
     found_of = dict(zip(pairs, ratios, strict=True))
     surely = different({key: found for key, found in found_of.items() if found})
     for key, base in pairs.items():
@@ -92,14 +97,15 @@ def _flags(found: Interval) -> str:
 
 
 def _blocks(rows: Sequence[Observation], metric: Metric) -> Blocks:
-    return Blocks(by_block(rows, metric), parts_by_block(rows, metric))
+    went = {row.block: row.parts for row in rows if row.outcome == "ok" and row.parts}
+    return Blocks(by_block(rows, metric), went)
 
 
-def _compare_each(sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | None]:
+def _compare_each(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | None]:
     """Return what `compare` does for each cell with its baseline."""
     ratios = [_ratios(cell.values, baseline.values) for cell, baseline in sides]
     known = [(each, pair) for each, pair in zip(ratios, sides, strict=True) if each]
-    bounds = _bounds([pair for _, pair in known])
+    bounds = _bounds(metric, [pair for _, pair in known])
     intervals = iter(log_intervals([each for each, _ in known], in_order=True, bounds=bounds))
     return [next(intervals) if each else None for each in ratios]
 
@@ -109,8 +115,18 @@ def _ratios(cell: Mapping[int, float], baseline: Mapping[int, float]) -> list[fl
     return [mine / base for mine, base in pairs] if all(map(all, pairs)) else []
 
 
-def _bounds(sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
-    """Return of each pair the variance beyond which its ratio wanders: all are read at once."""
+def _bounds(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
+    """Return of each pair the variance beyond which its ratio wanders: many are read at once."""
+    if metric not in parts.PLACES:
+        return [math.inf] * len(sides)
+    return [
+        limit
+        for start in range(0, len(sides), AT_ONCE)
+        for limit in _bounds_of_some(metric, sides[start : start + AT_ONCE])
+    ]
+
+
+def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
     both = [[block for block in cell.parts if block in base.parts] for cell, base in sides]
     mine, theirs = (
         parts.logs(
@@ -118,13 +134,17 @@ def _bounds(sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
                 pair[side].parts[block]
                 for pair, blocks in zip(sides, both, strict=True)
                 for block in blocks
-            ]
+            ],
+            metric,
         )
         for side in (0, 1)
     )
-    alike, noise = course(mine - theirs)
-    ends = accumulate(map(len, both), initial=0)
-    return [float(bound(alike[start:end], noise[start:end])) for start, end in pairwise(ends)]
+    counts = np.array(list(map(len, both)))
+    there = np.arange(counts.max(initial=0)) < counts[:, None]
+    found = np.full((2, *there.shape), np.nan)
+    found[:, there] = course(mine - theirs)
+    limits: list[float] = bound(*found).tolist()
+    return limits
 
 
 def _mostly_errors(rows: Sequence[Observation]) -> bool:

@@ -17,13 +17,6 @@ METRICS: Mapping[Metric, Callable[[Observation], float | None]] = {
 }
 
 
-PARTS: Mapping[Metric, Callable[[Observation], str]] = {
-    "rps": operator.attrgetter("parts.rps_parts"),
-    "app_cpu_us": operator.attrgetter("parts.app_cpu_parts"),
-}
-"""How a block went in a metric; of a percentile that is not known."""
-
-
 def metrics(setting: Setting) -> tuple[Metric, ...]:
     """Return what the cells of `setting` are compared in, the primary metric first."""
     return CLOSED_LOOP if setting.rate is None else OPEN_LOOP
@@ -35,13 +28,3 @@ def by_block(rows: Sequence[Observation], metric: Metric) -> dict[int, float]:
     return {
         row.block: value for row in rows if row.outcome == "ok" and (value := get(row)) is not None
     }
-
-
-def parts_by_block(rows: Sequence[Observation], metric: Metric) -> dict[int, str]:
-    """Return how each block went in `metric`, where that is known."""
-    get = PARTS.get(metric)
-    return (
-        {row.block: text for row in rows if row.outcome == "ok" and (text := get(row))}
-        if get
-        else {}
-    )

@@ -13,16 +13,15 @@ _figures = operator.attrgetter(
     "latency.p99_ms",
     "cost.app_cpu_us",
     "cost.rss_peak_mib",
-    "parts.rps_parts",
-    "parts.app_cpu_parts",
+    "parts",
 )
 
 
 def sample(rows: Sequence[Observation]) -> Sample:
     """Return what the blocks of a cell with a number measured."""
     figures = [_figures(row) for row in rows if row.outcome == "ok"]
-    blocks, rps, p95_ms, p99_ms, app_cpu_us, rss_peak_mib, rps_parts, app_cpu_parts = (
-        zip(*figures, strict=True) if figures else [()] * 8
+    blocks, rps, p95_ms, p99_ms, app_cpu_us, rss_peak_mib, parts = (
+        zip(*figures, strict=True) if figures else [()] * 7
     )
     return Sample(
         blocks,
@@ -31,7 +30,6 @@ def sample(rows: Sequence[Observation]) -> Sample:
         p99_ms,
         app_cpu_us,
         rss_peak_mib,
-        rps_parts,
-        app_cpu_parts,
+        parts,
         fell_behind=arrivals.fell_behind(rows),
     )

@@ -51,8 +51,7 @@ def observed(key: Key, block: int = 1, **fields: Any) -> Observed:
         "rss_end_mib": 64.0,
         "rss_peak_mib": 66.0,
         "outcome": "ok",
-        "rps_parts": "",
-        "app_cpu_parts": "",
+        "parts": "",
     }
     return Observed(key=key, block=block, **ordinary | fields)
 

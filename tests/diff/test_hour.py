@@ -23,8 +23,8 @@ from tests.diff.runs import (
     two,
 )
 
-STEADILY = " ".join(["999", "1001"] * (PARTS // 2))
-MOVING = " ".join(str(955 + 6 * part) for part in range(PARTS))
+STEADILY = "ef" * (PARTS // 2)
+MOVING = "WXYZabcdefghijkl"
 SCATTERED = (1000.0, 1080.0, 930.0, 1010.0, 960.0, 1050.0, 990.0, 1030.0)
 
 
@@ -90,8 +90,8 @@ def test_a_change_of_what_moves_while_the_same_servers_are_up_must_exceed_one_bl
 ) -> None:
     sides = [
         a_side(
-            rows(cell(BASE), [1000.0 + number for number in range(8)], rps_parts=STEADILY),
-            rows(cell("one"), [factor * each for each in SCATTERED], rps_parts=how),
+            rows(cell(BASE), [1000.0 + number for number in range(8)], parts=STEADILY),
+            rows(cell("one"), [factor * each for each in SCATTERED], parts=how),
         )
         for factor, how in zip((1.1, 1.0), (went, STEADILY)[:: 1 - 2 * wandering], strict=True)
     ]

@@ -318,7 +318,7 @@ def test_results_of_another_version_say_which_columns_differ(diff: Diff) -> None
     )
 
 
-@pytest.mark.parametrize("column", ["options", "rps_parts", "app_cpu_parts"])
+@pytest.mark.parametrize("column", ["options", "parts"])
 def test_results_without_a_column_that_came_later_are_read_as_if_it_were_empty(
     diff: Diff, column: str
 ) -> None:
@@ -336,10 +336,9 @@ def test_results_without_a_column_that_came_later_are_read_as_if_it_were_empty(
 def test_parts_of_a_block_that_were_edited_are_refused(diff: Diff) -> None:
     written(Path("x"), FAST)
     blocks = written(Path("y"), SLOW) / "blocks.csv"
-    blocks.write_text(blocks.read_text().replace(",,\n", ",1000 fast,\n", 1))
+    blocks.write_text(blocks.read_text().replace(",\n", ",fast\n", 1))
     assert refused(diff("x", "y")) == (
-        "error: y/blocks.csv: not as it was written: not the parts of a block: "
-        "expected 16 whole numbers above 0\n"
+        "error: y/blocks.csv: not as it was written: not the parts of a block: not as many digits\n"
     )
 
 

@@ -13,10 +13,9 @@ from harness import stats
 from harness.findings import find
 from harness.model import Latency, Observation
 from harness.observation import unmeasured
-from harness.parts import PARTS
 from harness.results.page import choice as choosing
 from harness.results.page.choice import Scope, choice
-from harness.results.page.paired import Floats, Paired, paired, together
+from harness.results.page.paired import Floats, Measured, Paired, paired, together
 from tests.factories import (
     a_cost,
     a_key,
@@ -220,13 +219,14 @@ climbing = st.lists(st.tuples(rates, rates), min_size=8, max_size=14).map(
 """Blocks that are surely not independent of each other."""
 
 
-def going(logs: Floats, courses: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return a setting whose blocks went as `courses` say; unless given that is not known."""
-    return logs, np.full((*logs.shape, PARTS), np.nan) if courses is None else courses
+def setting(logs: Floats, courses: Sequence[Sequence[str]] = ()) -> Measured:
+    """Return what stacks measured, and how their blocks went; unless given that is not known."""
+    known = np.array(courses, dtype=object) if courses else np.full(logs.shape[:2], "", object)
+    return Measured(["rps", "app_cpu_us"][: logs.shape[2]], logs, known)
 
 
-def pairs(logs: Floats, courses: Floats | None = None) -> Paired:
-    (found,) = paired([going(logs, courses)])
+def pairs(logs: Floats, courses: Sequence[Sequence[str]] = ()) -> Paired:
+    (found,) = paired([setting(logs, courses)])
     return found
 
 
@@ -254,27 +254,25 @@ def test_blocks_that_one_side_lacks_do_not_count(
 
 
 def test_a_pair_that_wanders_within_its_blocks_has_the_interval_of_the_tables() -> None:
-    source = np.random.default_rng(1)
-    logs, noise = source.normal(0, 0.2, (2, 6, 1)), source.normal(0, 0.02, (2, 6, 1, PARTS))
-    moving = noise + np.array([[0.1], [-0.1]])[:, :, None, None] * np.sin(np.arange(PARTS) / 3)
-    steady, wandering = pairs(logs, noise).halves[0, 0], pairs(logs, moving).halves[0, 0]
+    logs = np.random.default_rng(1).normal(0, 0.2, (2, 6, 1))
     ratios = np.exp(logs[0, :, 0] - logs[1, :, 0]).tolist()
-    for half, bound in ((steady, math.inf), (wandering, 0.0)):
+    for went, bound in (("fg" * 16, math.inf), ("WXYZabcdefghijkl" * 2, 0.0)):
+        found = pairs(logs, [["gf" * 16] * 6, [went] * 6])
         expected = stats.log_interval(ratios, bound=bound).half_width
-        assert half == pytest.approx(expected, abs=1e-9)
+        assert found.halves[0, 0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_settings_of_several_shapes_are_each_what_it_is_alone() -> None:
     source = np.random.default_rng(1)
     settings = [source.normal(0, 1, shape) for shape in ((3, 8, 2), (2, 8, 2), (3, 8, 2))]
-    for found, logs in zip(paired(list(map(going, settings))), settings, strict=True):
+    for found, logs in zip(paired(list(map(setting, settings))), settings, strict=True):
         np.testing.assert_array_equal(found.logs, pairs(logs).logs)
         np.testing.assert_array_equal(found.halves, pairs(logs).halves)
 
 
 def test_settings_together_have_the_mean_of_their_ratios_and_a_narrower_interval() -> None:
     source = np.random.default_rng(1)
-    settings = paired([going(source.normal(0, 1, (2, 8, 1))) for _ in range(4)])
+    settings = paired([setting(source.normal(0, 1, (2, 8, 1))) for _ in range(4)])
     whole = together(settings)
     assert whole.logs[0, 0] == pytest.approx(np.mean([each.logs[0, 0] for each in settings]))
     assert whole.halves[0, 0] == pytest.approx(

@@ -19,7 +19,7 @@ from harness.matrix import Matrix
 from harness.model import Sample, Setting, Summary
 from harness.results.page import objectives
 from harness.results.page.objectives import OBJECTIVES, Objective
-from harness.results.page.paired import Floats, Paired, paired, together
+from harness.results.page.paired import Measured, Paired, paired, together
 from harness.sentences import ratio_text
 from harness.thresholds import MAX_ERROR_PCT, SAME_WITHIN
 
@@ -107,10 +107,10 @@ def choice(matrix: Matrix, found: Findings) -> Choice:
     return Choice(tuple(scopes), len(wanted) - held)
 
 
-def _measured(found: Findings, cells: Sequence[Summary]) -> tuple[Floats, Floats]:
+def _measured(found: Findings, cells: Sequence[Summary]) -> Measured:
     """Return what the cells of a setting measured, and how each of their blocks went."""
     samples, names = _samples(found, cells), objectives.of(found, cells[0].key.setting)
-    return objectives.logs(samples, names), objectives.courses(samples, names)
+    return Measured(names, objectives.logs(samples, names), objectives.courses(samples))
 
 
 def _wanted(

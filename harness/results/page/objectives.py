@@ -2,16 +2,15 @@
 
 import itertools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from harness import parts
 from harness.findings import Findings
 from harness.model import Sample, Setting
-from harness.results.page.paired import Floats
+from harness.results.page.paired import Floats, Texts
 
 Objective = Literal["rps", "tail_ms", "app_cpu_us", "rss_peak_mib"]
 
@@ -31,11 +30,6 @@ OBJECTIVES: Mapping[Objective, Wanted] = {
     "tail_ms": Wanted("tail latency", "ms", False, "longer tail"),
     "app_cpu_us": Wanted("CPU", "us", False, "more CPU"),
     "rss_peak_mib": Wanted("memory", "MiB", False, "more memory"),
-}
-
-PARTS: Mapping[Objective, Callable[[Sample], Sequence[str]]] = {
-    "rps": operator.attrgetter("rps_parts"),
-    "app_cpu_us": operator.attrgetter("app_cpu_parts"),
 }
 
 
@@ -72,18 +66,12 @@ def logs(cells: Sequence[Sample], objectives: Sequence[Objective]) -> Floats:
     return np.log(np.where(nothing, np.nan, values))
 
 
-def courses(cells: Sequence[Sample], objectives: Sequence[Objective]) -> Floats:
-    """Return how the blocks of `cells` went: cells x blocks x objectives x parts, as logs.
-
-    NaN where that is not known, as it is of no tail and no memory.
-    """
+def courses(cells: Sequence[Sample]) -> Texts:
+    """Return how the blocks of `cells` went: cells x blocks, as `harness.parts` has it."""
     place = _places(cells)
-    found = np.full((len(cells), len(place), len(objectives), parts.PARTS), np.nan)
+    found = np.full((len(cells), len(place)), "", dtype=object)
     for index, sample in enumerate(cells):
-        where = [place[each] for each in sample.blocks]
-        for at, each in enumerate(objectives):
-            if each in PARTS:
-                found[index, where, at] = parts.logs(PARTS[each](sample))
+        found[index, [place[each] for each in sample.blocks]] = sample.parts
     return found
 
 

@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness import stats
+from harness import parts, stats
 from harness.thresholds import CONFIDENCE
 
 Floats = NDArray[np.float64]
+Texts = NDArray[np.object_]
+
+AT_ONCE = 100
+"""Settings, of a few stacks each as a rule: what is made of them fits a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +37,47 @@ class Paired:
     blocks: NDArray[np.intp]
 
 
-def paired(settings: Sequence[tuple[Floats, Floats]]) -> list[Paired]:
-    """Compare the stacks of each setting: those of one shape at once, for there are many.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the stacks of a setting measured: stacks x blocks x `names`.
 
-    A setting is stacks x blocks x objectives, as logs, NaN where a stack has no number; and
-    with a last axis of parts, how each of these blocks went.
+    As logs, NaN where a stack has no number. `courses` is how blocks went, stacks x blocks, as
+    `harness.parts` has it.
     """
-    places: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for place, (logs, _) in enumerate(settings):
-        places[logs.shape].append(place)
+
+    names: Sequence[str]
+    logs: Floats
+    courses: Texts
+
+
+def paired(settings: Sequence[Measured]) -> list[Paired]:
+    """Compare the stacks of each setting: those of one shape at once, for there are many."""
+    places: dict[object, list[int]] = defaultdict(list)
+    for place, each in enumerate(settings):
+        places[tuple(each.names), each.logs.shape].append(place)
     found = {
         place: each
         for alike in places.values()
-        for place, each in zip(alike, _paired([settings[at] for at in alike]), strict=True)
+        for start in range(0, len(alike), AT_ONCE)
+        for place, each in zip(
+            alike[start : start + AT_ONCE],
+            _paired([settings[at] for at in alike[start : start + AT_ONCE]]),
+            strict=True,
+        )
     }
     return [found[place] for place in range(len(settings))]
 
 
-def _paired(settings: Sequence[tuple[Floats, Floats]]) -> Iterator[Paired]:
+def _paired(settings: Sequence[Measured]) -> Iterator[Paired]:
     """Yield the pairs of each of `settings`, all of one shape."""
-    logs, courses = map(np.stack, zip(*settings, strict=True))
+    logs = np.stack([each.logs for each in settings])
     first, second = np.triu_indices(logs.shape[1], 1)
-    went = stats.course(courses[:, first] - courses[:, second])
-    bounds = stats.bound(*(np.moveaxis(each, 2, -1) for each in went))
+    texts = np.stack([each.courses for each in settings])
+    bounds = np.full((len(logs), len(first), logs.shape[-1]), np.inf)
+    for objective, name in enumerate(settings[0].names):
+        if name in parts.PLACES:
+            went = parts.logs(texts.ravel().tolist(), name).reshape(*texts.shape, parts.PARTS)
+            bounds[..., objective] = stats.bound(*stats.course(went[:, first] - went[:, second]))
     differences = _closed_up(logs[:, first] - logs[:, second])
     means, blocks = _means(differences)
     squares, _ = _means((differences - means[:, :, None, :]) ** 2)
