@@ -20,10 +20,10 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A metric of one cell, by block, and how it went in each, where that is known."""
+    """A metric of one cell by block, and all that its blocks measured."""
 
     values: Mapping[int, float]
-    parts: Mapping[int, str]
+    rows: Sequence[Observation]
 
 
 def compare(
@@ -97,8 +97,7 @@ def _flags(found: Interval) -> str:
 
 
 def _blocks(rows: Sequence[Observation], metric: Metric) -> Blocks:
-    went = {row.block: row.parts for row in rows if row.outcome == "ok" and row.parts}
-    return Blocks(by_block(rows, metric), went)
+    return Blocks(by_block(rows, metric), rows)
 
 
 def _compare_each(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | None]:
@@ -127,12 +126,13 @@ def _bounds(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[floa
 
 
 def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
-    both = [[block for block in cell.parts if block in base.parts] for cell, base in sides]
+    went = [(_parts(cell.rows), _parts(base.rows)) for cell, base in sides]
+    both = [[block for block in mine if block in theirs] for mine, theirs in went]
     mine, theirs = (
         parts.logs(
             [
-                pair[side].parts[block]
-                for pair, blocks in zip(sides, both, strict=True)
+                pair[side][block]
+                for pair, blocks in zip(went, both, strict=True)
                 for block in blocks
             ],
             metric,
@@ -145,6 +145,10 @@ def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> l
     found[:, there] = course(mine - theirs)
     limits: list[float] = bound(*found).tolist()
     return limits
+
+
+def _parts(rows: Sequence[Observation]) -> dict[int, str]:
+    return {row.block: row.parts for row in rows if row.outcome == "ok" and row.parts}
 
 
 def _mostly_errors(rows: Sequence[Observation]) -> bool:
