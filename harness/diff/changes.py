@@ -9,9 +9,11 @@ more chances of a false alarm than one of two.
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from harness import parts, stats
 from harness.diff.side import MEASURES, Cell, Floats, Measure, Side
@@ -20,6 +22,12 @@ from harness.model import Endpoint, Key, Metric, Setting
 from harness.thresholds import CONFIDENCE, MAX_ERROR_PCT, RATIO_DRIFT, SAME_WITHIN
 
 Verdict = Literal["faster", "slower", "same", "unclear", ""]
+
+Limits = Mapping[tuple[str, Key], float]
+"""By metric and cell, the variance beyond which its ratio to its baseline wanders."""
+
+AT_ONCE = 500
+"""Pairs, of some ten blocks each as a rule: what is made of them fits a cache."""
 
 MARGIN = math.log1p(SAME_WITHIN)
 MORE_IS_BETTER = {metric for metric, more in stats.MORE_IS_BETTER.items() if more}
@@ -54,7 +62,16 @@ def changes(a: Side, b: Side, keys: Sequence[Key]) -> list[Change]:
 
 def unjudged(a: Side, b: Side, keys: Sequence[Key]) -> list[Change]:
     """Return the changes of the cells `keys`, which both sides have, before any verdict."""
-    return [change for each in _settings(keys) for change in _of_setting(a, b, each)]
+    settings = _settings(keys)
+    pairs = [
+        (key, baseline)
+        for each in settings
+        if (baseline := _baseline(a, b, each)) is not None
+        for key in each
+        if key != baseline
+    ]
+    limits = tuple(_limits(side, pairs) for side in (a, b))
+    return [change for each in settings for change in _of_setting(a, b, each, limits)]
 
 
 def judged(changes: Sequence[Change]) -> list[Change]:
@@ -100,14 +117,16 @@ def _settings(keys: Sequence[Key]) -> list[list[Key]]:
     return list(found.values())
 
 
-def _of_setting(a: Side, b: Side, keys: Sequence[Key]) -> Iterator[Change]:
+def _of_setting(
+    a: Side, b: Side, keys: Sequence[Key], limits: Sequence[Limits]
+) -> Iterator[Change]:
     """Yield the changes of one setting's cells against their baseline, or against each other."""
     baseline = _baseline(a, b, keys)
     if baseline is None:
         return
     others = [key for key in keys if key != baseline]
     for metric in stats.metrics(baseline.setting):
-        found = [_change(a, b, key, baseline, [baseline], metric) for key in others]
+        found = [_change(a, b, key, baseline, [baseline], metric, limits) for key in others]
         alike = _moved_alike(found)
         if alike:
             # The odd one out is the baseline: measured by it, all others would be blamed.
@@ -123,9 +142,18 @@ def _baseline(a: Side, b: Side, keys: Sequence[Key]) -> Key | None:
 
 
 def _change(
-    a: Side, b: Side, key: Key, baseline: Key, reference: Sequence[Key], metric: Metric
+    a: Side,
+    b: Side,
+    key: Key,
+    baseline: Key,
+    reference: Sequence[Key],
+    metric: Metric,
+    limits: Sequence[Limits] = ({}, {}),
 ) -> Change:
-    before, after = (_mean(side, key, reference, metric) for side in (a, b))
+    before, after = (
+        _mean(side, key, reference, metric, known.get((metric, key)))
+        for side, known in zip((a, b), limits, strict=True)
+    )
     enough = (
         before is not None
         and after is not None
@@ -162,28 +190,43 @@ def _log_ratios(side: Side, key: Key, reference: Sequence[Key], metric: Metric) 
     return logs if all(map(math.isfinite, logs)) else []
 
 
-def _mean(side: Side, key: Key, reference: Sequence[Key], metric: Metric) -> Mean | None:
+def _mean(
+    side: Side, key: Key, reference: Sequence[Key], metric: Metric, limit: float | None = None
+) -> Mean | None:
     values = _log_ratios(side, key, reference, metric)
     if not values:
         return None
-    others = [side.cells[each] for each in reference]
-    return mean(values, in_order=True, bound=_bound(side.cells[key], others, metric))
+    if limit is None and metric in parts.PLACES:
+        others = [side.cells[each] for each in reference]
+        course = _course(side.cells[key], others, metric)
+        (limit,) = stats.bounds(course, [len(course)])
+    return mean(values, in_order=True, bound=math.inf if limit is None else limit)
 
 
-def _bound(mine: Cell, theirs: Sequence[Cell], metric: Metric) -> float:
-    """Return the variance beyond which the ratio wanders, by how the blocks that all have went."""
-    if metric not in parts.PLACES:
-        return math.inf
-    both = set(mine.blocks).intersection(*(each.blocks for each in theirs))
-    own, *others = (_courses(each, both, metric) for each in (mine, *theirs))
-    return float(stats.bound(*stats.course(own - sum(others) / len(others))))
+def _limits(side: Side, pairs: Sequence[tuple[Key, Key]]) -> Limits:
+    """Return the variance beyond which each cell's ratio to its baseline wanders."""
+    found: dict[tuple[str, Key], float] = {}
+    for figure in parts.PLACES:
+        for start in range(0, len(pairs), AT_ONCE):
+            some = pairs[start : start + AT_ONCE]
+            courses = [_course(side.cells[key], [side.cells[base]], figure) for key, base in some]
+            names = ((figure, key) for key, _ in some)
+            limits = stats.bounds(np.concatenate(courses), list(map(len, courses)))
+            found |= zip(names, limits, strict=True)
+    return found
 
 
-def _courses(cell: Cell, blocks: Set[int], metric: Metric) -> Floats:
-    """Return how `blocks` of the cell went."""
-    if len(blocks) == len(cell.blocks):
-        return cell.courses[metric]
-    return cell.courses[metric][[each in blocks for each in cell.blocks]]
+def _course(mine: Cell, theirs: Sequence[Cell], figure: str) -> Floats:
+    """Return how a ratio went in the blocks that all have, as logs: blocks x parts."""
+    if any(each.blocks != mine.blocks for each in theirs):
+        both = set(mine.blocks).intersection(*(each.blocks for each in theirs))
+        own, *others = (
+            each.courses[figure][[block in both for block in each.blocks]]
+            for each in (mine, *theirs)
+        )
+    else:
+        own, *others = (each.courses[figure] for each in (mine, *theirs))
+    return own - sum(others) / len(others)
 
 
 def _moved_alike(changes: Sequence[Change]) -> list[Key]:

@@ -13,7 +13,7 @@ from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.sample import sample
 from harness.stats.summary import by_cell, spoken_for, summaries, summarise
 from harness.stats.verdict import blocks_to_go
-from harness.stats.wander import ROUNDING, bound, course, wanders
+from harness.stats.wander import ROUNDING, bound, bounds, course, wanders
 
 __all__ = [
     "MORE_IS_BETTER",
@@ -21,6 +21,7 @@ __all__ = [
     "Interval",
     "blocks_to_go",
     "bound",
+    "bounds",
     "by_block",
     "by_cell",
     "compare",

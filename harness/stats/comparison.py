@@ -4,14 +4,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-import numpy as np
-
 from harness import arrivals, parts
 from harness.model import Comparison, Key, Metric, Observation
 from harness.stats.interval import Interval, log_intervals
 from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.verdict import different, verdict
-from harness.stats.wander import bound, course
+from harness.stats.wander import bounds
 from harness.thresholds import MAX_ERROR_PCT
 
 AT_ONCE = 500
@@ -104,8 +102,8 @@ def _compare_each(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> lis
     """Return what `compare` does for each cell with its baseline."""
     ratios = [_ratios(cell.values, baseline.values) for cell, baseline in sides]
     known = [(each, pair) for each, pair in zip(ratios, sides, strict=True) if each]
-    bounds = _bounds(metric, [pair for _, pair in known])
-    intervals = iter(log_intervals([each for each, _ in known], in_order=True, bounds=bounds))
+    limits = _bounds(metric, [pair for _, pair in known])
+    intervals = iter(log_intervals([each for each, _ in known], in_order=True, bounds=limits))
     return [next(intervals) if each else None for each in ratios]
 
 
@@ -139,12 +137,7 @@ def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> l
         )
         for side in (0, 1)
     )
-    counts = np.array(list(map(len, both)))
-    there = np.arange(counts.max(initial=0)) < counts[:, None]
-    found = np.full((2, *there.shape), np.nan)
-    found[:, there] = course(mine - theirs)
-    limits: list[float] = bound(*found).tolist()
-    return limits
+    return bounds(mine - theirs, list(map(len, both)))
 
 
 def _parts(rows: Sequence[Observation]) -> dict[int, str]:

@@ -1,6 +1,7 @@
 """Whether what follows each other in time is alike, where an interval takes it for independent."""
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -88,3 +89,12 @@ def bound(follows: Floats, noise: Floats) -> Floats:
     by_chance = special.fdtri(several - 1, OF_NOISE * several, (1 + CONFIDENCE) / 2)
     found: Floats = np.where(surely, explained * by_chance, np.inf)
     return found
+
+
+def bounds(parts: Floats, counts: Sequence[int]) -> list[float]:
+    """Return the `bound` of several ratios, whose `parts` in so many blocks each are in a row."""
+    there = np.arange(max(counts, default=0)) < np.array(counts)[:, None]
+    found = np.full((2, *there.shape), np.nan)
+    found[:, there] = course(parts)
+    limits: list[float] = bound(*found).tolist()
+    return limits
