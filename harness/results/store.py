@@ -29,7 +29,7 @@ class Store:
         self.folder = folder
         self.observations: list[Observation] = []
         self._by_setting: dict[Setting, list[Observation]] = defaultdict(list)
-        self._blocks: set[tuple[Setting, int]] = set()
+        self._blocks: dict[Setting, set[int]] = defaultdict(set)
         self._size: int | None = None
 
     def of(self, setting: Setting) -> Sequence[Observation]:
@@ -39,7 +39,7 @@ class Store:
     @property
     def blocks(self) -> int:
         """How many blocks there are, of all settings together."""
-        return len(self._blocks)
+        return sum(map(len, self._blocks.values()))
 
     def resume(self, rows: Sequence[Observation], size: int) -> None:
         """Go on after `rows`, which are the first `size` bytes of `blocks.csv`.
@@ -81,7 +81,7 @@ class Store:
         self.observations.extend(rows)
         for row in rows:
             self._by_setting[row.key.setting].append(row)
-            self._blocks.add((row.key.setting, row.block))
+            self._blocks[row.key.setting].add(row.block)
 
     def forget(self) -> None:
         """Let go of the observations, where no block comes after: a report needs the room."""

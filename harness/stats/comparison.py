@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
 from harness import arrivals, parts
 from harness.model import Comparison, Key, Metric, Observation
@@ -16,12 +15,8 @@ AT_ONCE = 500
 """Pairs, of some ten blocks each as a rule: what is made of them fits a cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """A metric of one cell by block, and all that its blocks measured."""
-
-    values: Mapping[int, float]
-    rows: Sequence[Observation]
+Rows = Sequence[Observation]
+"""What the blocks of one cell measured."""
 
 
 def compare(
@@ -32,7 +27,7 @@ def compare(
     None too when either had nothing in one of them: to leave that block out would
     flatter whoever failed in it.
     """
-    return _compare_each(metric, [(_blocks(cell, metric), _blocks(baseline, metric))])[0]
+    return _compare_each(metric, [(cell, baseline)])[0]
 
 
 def comparisons(
@@ -64,8 +59,7 @@ def _in(
 ) -> Iterator[Comparison]:
     """Yield the comparisons of cells with those `against` which they stand, in one metric."""
     pairs = {key: base for key, base in against.items() if metric in metrics(key.setting)}
-    blocks = {key: _blocks(cells[key], metric) for key in {*pairs, *pairs.values()}}
-    ratios = _compare_each(metric, [(blocks[key], blocks[base]) for key, base in pairs.items()])
+    ratios = _compare_each(metric, [(cells[key], cells[base]) for key, base in pairs.items()])
     found_of = dict(zip(pairs, ratios, strict=True))
     surely = different({key: found for key, found in found_of.items() if found})
     for key, base in pairs.items():
@@ -94,25 +88,30 @@ def _flags(found: Interval) -> str:
     return "; ".join(name for name, doubted in doubts.items() if doubted)
 
 
-def _blocks(rows: Sequence[Observation], metric: Metric) -> Blocks:
-    return Blocks(by_block(rows, metric), rows)
-
-
-def _compare_each(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[Interval | None]:
+def _compare_each(metric: Metric, sides: Sequence[tuple[Rows, Rows]]) -> list[Interval | None]:
     """Return what `compare` does for each cell with its baseline."""
-    ratios = [_ratios(cell.values, baseline.values) for cell, baseline in sides]
+    ratios = list(_ratios(metric, sides))
     known = [(each, pair) for each, pair in zip(ratios, sides, strict=True) if each]
     limits = _bounds(metric, [pair for _, pair in known])
     intervals = iter(log_intervals([each for each, _ in known], in_order=True, bounds=limits))
     return [next(intervals) if each else None for each in ratios]
 
 
-def _ratios(cell: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
-    pairs = [(value, baseline[block]) for block, value in cell.items() if block in baseline]
-    return [mine / base for mine, base in pairs] if all(map(all, pairs)) else []
+def _ratios(metric: Metric, sides: Sequence[tuple[Rows, Rows]]) -> Iterator[list[float]]:
+    """Yield the ratios of each cell in the blocks that both have; a baseline is read once."""
+    last, theirs = None, dict[int, float]()
+    for cell, base in sides:
+        if base is not last:
+            last, theirs = base, by_block(base, metric)
+        both = [
+            (value, theirs[block])
+            for block, value in by_block(cell, metric).items()
+            if block in theirs
+        ]
+        yield [mine / other for mine, other in both] if all(map(all, both)) else []
 
 
-def _bounds(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
+def _bounds(metric: Metric, sides: Sequence[tuple[Rows, Rows]]) -> list[float]:
     """Return of each pair the variance beyond which its ratio wanders: many are read at once."""
     if metric not in parts.PLACES:
         return [math.inf] * len(sides)
@@ -123,8 +122,8 @@ def _bounds(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[floa
     ]
 
 
-def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> list[float]:
-    went = [(_parts(cell.rows), _parts(base.rows)) for cell, base in sides]
+def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Rows, Rows]]) -> list[float]:
+    went = [(_parts(cell), _parts(base)) for cell, base in sides]
     both = [[block for block in mine if block in theirs] for mine, theirs in went]
     mine, theirs = (
         parts.logs(
@@ -140,7 +139,7 @@ def _bounds_of_some(metric: Metric, sides: Sequence[tuple[Blocks, Blocks]]) -> l
     return bounds(mine - theirs, list(map(len, both)))
 
 
-def _parts(rows: Sequence[Observation]) -> dict[int, str]:
+def _parts(rows: Rows) -> dict[int, str]:
     return {row.block: row.parts for row in rows if row.outcome == "ok" and row.parts}
 
 
