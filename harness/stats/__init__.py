@@ -7,13 +7,14 @@ blocks' ratios, with a t interval, exponentiated.
 """
 
 from harness.stats.comparison import compare, comparisons
+from harness.stats.course import bound, bounds, course
 from harness.stats.family import holm
 from harness.stats.interval import Interval, log_interval, log_intervals
 from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.sample import sample
 from harness.stats.summary import by_cell, spoken_for, summaries, summarise
 from harness.stats.verdict import blocks_to_go
-from harness.stats.wander import ROUNDING, bound, bounds, course, wanders
+from harness.stats.wander import ROUNDING, wanders
 
 __all__ = [
     "MORE_IS_BETTER",

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from harness import arrivals, parts
 from harness.model import Comparison, Key, Metric, Observation
+from harness.stats.course import bounds
 from harness.stats.interval import Interval, log_intervals
 from harness.stats.metric import MORE_IS_BETTER, by_block, metrics
 from harness.stats.verdict import different, verdict
-from harness.stats.wander import bounds
 from harness.thresholds import MAX_ERROR_PCT
 
 AT_ONCE = 500

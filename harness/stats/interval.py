@@ -49,7 +49,7 @@ def log_interval(
     """Return the geometric mean of `values` (all above zero) with its t interval.
 
     Values that are `in_order` of time are not taken for independent when they are not, nor
-    those whose variance is beyond the `bound` that how each came about sets (`wander.bound`).
+    those whose variance is beyond the `bound` that how each came about sets (`stats.bound`).
     """
     return log_intervals([values], in_order=in_order, bounds=[bound])[0]
 
