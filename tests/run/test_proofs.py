@@ -130,7 +130,8 @@ class Odd:
         self._right = right
 
     async def get_user(self, user_id):
-        for _ in range(int(4_000 * (1 + time.monotonic() - BEGAN_S))):
+        age_s = time.monotonic() - BEGAN_S
+        for _ in range(int(3_000 * (1 + age_s) * (3 if age_s // 2 % 2 else 1))):
             pass
         return await self._right.get_user(user_id)
 """
@@ -311,7 +312,7 @@ def test_a_neighbour_that_burns_a_core_is_flagged_and_the_block_repeated_once(
     assert "| CPU of other processes, cores |" in report(beside)
 
 
-def test_a_stack_that_gets_slower_whatever_is_restarted_has_a_ratio_that_wanders(
+def test_a_stack_that_is_slow_by_turns_and_slower_every_time_has_a_ratio_that_wanders(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "odd").mkdir()
@@ -319,17 +320,17 @@ def test_a_stack_that_gets_slower_whatever_is_restarted_has_a_ratio_that_wanders
     moved = measured(
         tmp_path,
         # Long enough for sixteen slices on a slow machine.
-        run={"measure": "2s", "slice": "25ms", "max_blocks": 2},
+        run={"measure": "2s", "slice": "25ms", "max_blocks": 3},
         stack=[
             {"name": "asyncpg", "adapter": "asyncpg_pool"},
             {"name": "moody", "adapter": "odd.moody"},
         ],
         group=[{"name": "g", "endpoint": ["users_get"], "concurrency": [1], "pool_size": [1]}],
     )
-    blocks = moved.rows("blocks.csv")
-    if not all(as_measured(row) and int(row["slices"]) >= PARTS for row in blocks):
-        pytest.skip("a busy machine left no number to doubt, or too few slices")
-    assert {len(row["parts"]) for row in blocks} == {2 * PARTS}
+    rows = [row for row in moved.rows("blocks.csv") if as_measured(row)]
+    if len(rows) < 5 or any(int(row["slices"]) < PARTS for row in rows):
+        pytest.skip("a busy machine left too little to doubt: of two stacks in three blocks")
+    assert {len(row["parts"]) for row in rows} == {2 * PARTS}
     flags = {pair["metric"]: pair["flags"] for pair in moved.rows("pairs.csv")}
     assert "wander" in flags["app_cpu_us"].split("; ")  # what neighbours do is in req/s alone
     assert "- `wander`: " in report(moved)
