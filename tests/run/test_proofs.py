@@ -284,7 +284,7 @@ def starve(process: psutil.Process) -> None:
             process.send_signal(number)
         except psutil.NoSuchProcess:
             return
-        time.sleep(0.03)
+        time.sleep(0.07)  # longer than two ticks of its timer
 
 
 def turns() -> Iterator[signal.Signals]:
