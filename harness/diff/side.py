@@ -130,10 +130,15 @@ def impossible(row: Observed) -> str | None:
 
 def _courses(cells: Mapping[Key, Sequence[Observed]], figure: str) -> dict[Key, Floats]:
     """Return how the good blocks of each cell went: those of all cells are read at once."""
-    texts = {key: [row.parts for row in rows if row.outcome == "ok"] for key, rows in cells.items()}
+    texts = {key: [row.parts for row in _good(rows)] for key, rows in cells.items()}
     found = parts.logs(list(chain.from_iterable(texts.values())), figure)
     ends = accumulate(map(len, texts.values()), initial=0)
     return {key: found[start:end] for key, (start, end) in zip(texts, pairwise(ends), strict=True)}
+
+
+def _good(rows: Sequence[Observed]) -> list[Observed]:
+    """Return the rows with a number, one a block: of a line that is there twice the last."""
+    return list({row.block: row for row in rows if row.outcome == "ok"}.values())
 
 
 def _cell(ordered: Sequence[Observed], courses: Mapping[str, Floats]) -> Cell:
@@ -146,7 +151,7 @@ def _cell(ordered: Sequence[Observed], courses: Mapping[str, Floats]) -> Cell:
         error_pct=_pct(sum(errors), sum(ended)),
         error_pcts=list(map(_pct, errors, ended)),
         logs={measure: _logs(good, operator.attrgetter(measure)) for measure in MEASURES},
-        blocks=[row.block for row in good],
+        blocks=[row.block for row in _good(ordered)],
         courses=courses,
         fell_behind=sum(row.rps or 0.0 for row in good)
         < RATE_KEPT * sum(row.offered_rps or 0.0 for row in good),

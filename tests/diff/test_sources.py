@@ -333,6 +333,14 @@ def test_results_without_a_column_that_came_later_are_read_as_if_it_were_empty(
     assert diff("x", "y", "--json") == before
 
 
+def test_a_line_that_is_there_twice_counts_once(diff: Diff) -> None:
+    written(Path("x"), FAST)
+    blocks = written(Path("y"), SLOW) / "blocks.csv"
+    before = answer(diff("x", "y"))
+    blocks.write_text(blocks.read_text() + blocks.read_text().splitlines(keepends=True)[-1])
+    assert answer(diff("x", "y")) == before
+
+
 def test_parts_of_a_block_that_were_edited_are_refused(diff: Diff) -> None:
     written(Path("x"), FAST)
     blocks = written(Path("y"), SLOW) / "blocks.csv"
